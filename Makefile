@@ -1,0 +1,70 @@
+# Everything there is to do here; `make` lists it. Set-up happens by itself, in .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+MEMBERS := conventions services/reference-chat cli
+PYPROJECTS := $(MEMBERS:=/pyproject.toml)
+ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n 2
+# Our members are resolved from the checkout and never from an index.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli,--no-emit-package nottermost-$(name))
+
+.PHONY: help setup run dev test test-unit coverage lint fmt bench lock ci clean
+
+help: ## list what can be done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+.venv/.run: requirements/run.txt requirements/install.sh $(PYPROJECTS)
+	@requirements/install.sh run
+	@touch $@
+
+.venv/.dev: requirements/dev.txt requirements/install.sh $(PYPROJECTS)
+	@requirements/install.sh dev
+	@touch .venv/.run $@
+
+setup: .venv/.dev ## make .venv with everything for development
+
+run: .venv/.run ## start the chat at http://127.0.0.1:3000 (ARGS=--empty without the welcome workspace)
+	@$(BIN)/nottermost chat run $(ARGS)
+
+dev: .venv/.dev ## start the chat and restart it on every change
+	@$(BIN)/watchfiles '$(BIN)/nottermost chat run $(ARGS)' $(MEMBERS:=/src)
+
+test: .venv/.dev ## run all tests, also in a real browser
+	@requirements/chromium.sh
+	@$(PYTEST) $(ARGS)
+
+test-unit: .venv/.dev ## run the quick tests
+	@$(PYTEST) -m "not browser and not slow" $(ARGS)
+
+coverage: .venv/.dev ## run all tests and show the lines that no test reaches
+	@requirements/chromium.sh
+	@$(PYTEST) --cov --cov-report=term-missing $(ARGS)
+
+lint: .venv/.dev ## check style, types, imports, lock files and generated documents
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@! grep -nE '^ *(-i|-f|--(extra-)?index-url|--find-links)|://|file:|# +via .*/(home|root|work|tmp)/' requirements/*.txt
+	@$(BIN)/nottermost chat docs --check
+
+fmt: .venv/.dev ## format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix --exit-zero
+	@$(BIN)/ruff format
+
+bench: .venv/.run ## measure the chat against references on this machine
+	@$(BIN)/nottermost chat bench $(ARGS)
+
+lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
+	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt
+	@$(COMPILE) $(ARGS) --group install --group dev -c requirements/run.txt $(PYPROJECTS) -o requirements/dev.txt
+
+ci: ## exactly what CI runs
+	@.ci/run
+
+clean: ## remove .venv, caches and build products; the chat's data stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@find $(MEMBERS) -name __pycache__ -prune -exec rm -rf {} +
