@@ -1,0 +1,1 @@
+"""The `nottermost` command: one file a group, no logic; what a command needs is imported inside it."""

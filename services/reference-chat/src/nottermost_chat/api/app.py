@@ -1,0 +1,59 @@
+"""The API as one ASGI application: everything that is not live, and the web page."""
+
+import secrets
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from nottermost_chat.actions.files import FileTools
+from nottermost_chat.api.chats import chat_routes
+from nottermost_chat.api.edge import Edge
+from nottermost_chat.api.files import file_routes, link_routes
+from nottermost_chat.api.limits import RequestLimits
+from nottermost_chat.api.messages import message_routes
+from nottermost_chat.api.openapi import make_config
+from nottermost_chat.api.operations import Ready, healthz, metrics, readyz
+from nottermost_chat.api.pages import get_asset, get_page, load_assets
+from nottermost_chat.api.problems import answer_problem
+from nottermost_chat.api.request import ApiRequest, StrictBody
+from nottermost_chat.api.search import search_routes
+from nottermost_chat.api.users import session_routes, user_routes
+from nottermost_chat.api.workspaces import workspace_routes
+from nottermost_chat.files import Images
+from nottermost_chat.protocol import FRAME_BYTES_MAX
+from nottermost_chat.services import Services
+
+
+def create_app(
+    services: Services, ready: Ready = lambda: (True, "not watched"), *, link_secret: bytes = b""
+) -> Litestar:
+    """The application over these parts.
+
+    Args:
+        ready: whether a message went through lately, and a sentence about it; for `/readyz`.
+        link_secret: signs links to files; b"": a new one, so that links end with the process.
+    """
+    images = Images(services.settings.limits.image_pixels_max)
+    state = {
+        "services": services,
+        "limits": RequestLimits(services),
+        "files": FileTools(images, link_secret or secrets.token_bytes(32)),
+        "assets": load_assets(),
+        "ready": ready,
+    }
+    app = Litestar(
+        route_handlers=[
+            session_routes, user_routes, workspace_routes, chat_routes, message_routes, file_routes, link_routes,
+            search_routes, healthz, readyz, metrics, get_page, get_asset,
+        ],
+        request_class=ApiRequest,
+        dto=StrictBody,
+        exception_handlers={Exception: answer_problem},
+        openapi_config=make_config(),
+        logging_config=None,  # structlog, configured by whoever starts the process
+        request_max_body_size=FRAME_BYTES_MAX,  # as large as a socket frame: a body of 100,000 escaped code points
+        state=State(state),
+        on_shutdown=[images.close],
+    )  # fmt: skip
+    app.asgi_handler = Edge(app.asgi_handler, services)
+    return app

@@ -1,0 +1,116 @@
+"""/api/files: uploads and downloads by signed links."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from litestar import Response, Router, post, put
+from litestar.exceptions import InternalServerException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody, QueryParameter
+from litestar.response import Stream
+
+from nottermost_chat.actions import files
+from nottermost_chat.actions.files import FileTools
+from nottermost_chat.api.idempotency import idempotent
+from nottermost_chat.api.params import PathId
+from nottermost_chat.api.problems import answer_problem
+from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.shapes import FileLinksRequest, FileRequest, FileView, UploadView
+from nottermost_chat.directory import FileRow
+from nottermost_chat.errors import BadRequest, RangeNotSatisfiable
+from nottermost_chat.files import content_disposition, inline_allowed, parse_range, sniff_content_type
+
+Part = Annotated[str, QueryParameter(max_length=200, description="part of the signed link")]
+
+# Whatever a file holds, a browser that opens it by its link runs nothing of it.
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+
+def _tools(request: ApiRequest) -> FileTools:
+    tools: FileTools = request.app.state.files
+    return tools
+
+
+@post("/")
+@idempotent
+async def announce_upload(request: ApiRequest, data: JSONBody[FileRequest]) -> UploadView:
+    """Announce a file; the answer says where to PUT its bytes."""
+    return await files.announce_upload(request.services, _tools(request), request.caller_id, data)
+
+
+@post("/links", status_code=200)
+async def list_files(request: ApiRequest, data: JSONBody[FileLinksRequest]) -> list[FileView]:
+    """Those of the files that the caller may see, with fresh links."""
+    return await files.list_files(request.services, _tools(request), request.caller_id, data.file_ids)
+
+
+@put("/{file_id:str}", status_code=201, request_max_body_size=None)
+async def take_upload(request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = "") -> FileView:
+    """The bytes of an announced file; exactly as many as announced."""
+    link = {"expires": expires, "signature": signature}
+    return await files.take_upload(request.services, _tools(request), file_id, link, _received(request))
+
+
+async def _received(request: ApiRequest) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except InternalServerException as error:  # Litestar's name for a client that went away
+        raise BadRequest("the upload ended before its end") from error
+
+
+@HTTPRouteHandler("/{file_id:str}", http_method=["GET", "HEAD"], media_type="application/octet-stream")
+async def download(
+    request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = "", variant: Part = ""
+) -> Response[Any]:
+    """A file or its thumbnail; supports Range, If-Range and If-None-Match."""
+    link = {"expires": expires, "signature": signature, "variant": variant}
+    row, key = await files.open_download(request.services, _tools(request), file_id, link)
+    size = await request.services.blobs.size(key) or 0
+    headers = await _headers(request, row, key)
+    if headers["etag"] in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=304, headers=headers)
+    try:
+        part = parse_range(
+            request.headers.get("range"), size, etag=headers["etag"], if_range=request.headers.get("if-range")
+        )
+    except RangeNotSatisfiable as error:
+        refusal = answer_problem(request, error)
+        refusal.headers["content-range"] = f"bytes */{size}"
+        return refusal
+    start, end = (part.start, part.end) if part else (0, size)
+    headers |= {"content-length": str(end - start)} | ({"content-range": part.content_range} if part else {})
+    status = 206 if part else 200
+    if request.method == "HEAD":
+        return Response(b"", status_code=status, headers=headers)
+    return Stream(request.services.blobs.read(key, start, end), status_code=status, headers=headers)
+
+
+async def _headers(request: ApiRequest, row: FileRow, key: str) -> dict[str, str]:
+    content_type, small = row.content_type, ""
+    if key != row.file_id:  # thumbnails are JPEG or PNG, whatever the image is
+        first = b"".join([chunk async for chunk in request.services.blobs.read(key, 0, 16)])
+        content_type, small = sniff_content_type(first), "-small"
+    return {
+        "content-type": content_type,
+        "content-disposition": content_disposition(row.name, inline=inline_allowed(row.content_type)),
+        "content-security-policy": FILE_POLICY,
+        "cache-control": f"private, max-age={request.services.settings.file_link_s}, immutable",
+        "accept-ranges": "bytes",
+        "etag": f'"{row.sha256}{small}"',
+    }
+
+
+link_routes = Router(
+    path="/api/files",
+    guards=[check_query],
+    route_handlers=[take_upload, download],
+    tags=["files"],
+)
+file_routes = Router(
+    path="/api/files",
+    guards=[authenticate, check_query],
+    security=[{"bearer": []}],
+    route_handlers=[announce_upload, list_files],
+    tags=["files"],
+)

@@ -1,0 +1,37 @@
+"""/api/search: messages by what they say."""
+
+from typing import Annotated, Literal
+
+from litestar import Router, get
+from litestar.params import QueryParameter
+
+from nottermost_chat.actions.search import search
+from nottermost_chat.api.params import Limit, Text
+from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.shapes import SearchView
+
+Sort = Annotated[Literal["rank", "date"], QueryParameter(description="best first, or newest first")]
+Offset = Annotated[int, QueryParameter(ge=0, le=10_000, description="hits to leave out")]
+UtcOffset = Annotated[
+    int, QueryParameter(ge=-1440, le=1440, description="minutes that the caller's clock is ahead of UTC, for dates")
+]
+
+
+@get("/")
+async def search_messages(
+    request: ApiRequest, q: Text, sort: Sort = "rank", offset: Offset = 0, limit: Limit = 20, utc_offset: UtcOffset = 0
+) -> SearchView:
+    """Full text, "phrases", prefix*, -without, from: in: with: before: after: on: has:file|link|reaction."""
+    return await search(
+        request.services, request.caller_id, q,
+        by_date=sort == "date", offset=offset, limit=limit, utc_offset_minutes=utc_offset,
+    )  # fmt: skip
+
+
+search_routes = Router(
+    path="/api/search",
+    guards=[authenticate, check_query],
+    security=[{"bearer": []}],
+    route_handlers=[search_messages],
+    tags=["search"],
+)

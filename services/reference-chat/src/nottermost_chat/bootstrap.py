@@ -1,0 +1,200 @@
+"""Puts the chat together: every role in one process, over embedded stores in one folder."""
+
+import asyncio
+import fcntl
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from nottermost_chat.actions.tiers import Tiers
+from nottermost_chat.adapters.file_blobs import FileBlobStore
+from nottermost_chat.adapters.fts_search import FtsSearchIndex
+from nottermost_chat.adapters.local_delivery import LocalDelivery
+from nottermost_chat.adapters.memory_routes import MemoryRoutes
+from nottermost_chat.adapters.sqlite_store import SqliteStore
+from nottermost_chat.adapters.store_log import StoreLog
+from nottermost_chat.api.app import create_app
+from nottermost_chat.clock import Clock
+from nottermost_chat.directory import Directory
+from nottermost_chat.errors import StartError
+from nottermost_chat.fanout.service import Fanout
+from nottermost_chat.front_door import listen
+from nottermost_chat.gateway.gateway import Gateway
+from nottermost_chat.identity import Tokens
+from nottermost_chat.ingest.receipts import Receipts
+from nottermost_chat.ingest.service import IngestService
+from nottermost_chat.limiter import RateLimiter
+from nottermost_chat.metrics import Metrics
+from nottermost_chat.pictures import Pictures
+from nottermost_chat.services import Services
+from nottermost_chat.settings import Settings
+from nottermost_chat.workers import housekeeping
+from nottermost_chat.workers.canary import Canary
+from nottermost_chat.workers.indexer import Indexer
+from nottermost_chat.workers.presence import SeenUsers
+from nottermost_chat.workers.projector import Projector
+
+GIL_SWITCH_S = 0.0005  # sqlite3 gives the interpreter back for every row; with the default of 5 ms reads crawl
+REQUESTS_END_WITHIN_S = 5.0
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """The parts over the data folder, with ingest running; enough to import and to administer.
+
+    Raises: StartError when the folder cannot be used, is used by another process, or is from a
+    newer version.
+    """
+    clock = clock or Clock()
+    metrics, limiter = Metrics(), RateLimiter(clock.monotonic)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(lock_folder(settings.data))
+        directory = await Directory.open(settings.data / "directory.db", clock)
+        stack.push_async_callback(directory.close)
+        tokens = await Tokens.open(directory, settings, clock)
+        stack.push_async_callback(tokens.close)
+        store = SqliteStore.open(settings.data / "store.db")
+        stack.push_async_callback(store.close)
+        search = FtsSearchIndex(settings.data / "search.db")
+        stack.push_async_callback(search.close)
+        if search.is_new:
+            await store.commit_position(Indexer.group, 0)
+        log, delivery = StoreLog(store, metrics, clock.monotonic), LocalDelivery()
+        receipts = Receipts(store, directory.conversations, delivery, clock)
+        ingest = IngestService(
+            store=store, memberships=directory.conversations, attachments=directory.files, log=log,
+            receipts=receipts, limiter=limiter, metrics=metrics, clock=clock, settings=settings,
+        )  # fmt: skip
+        running = asyncio.create_task(ingest.run(), name="ingest")
+        stack.push_async_callback(receipts.flush)
+        stack.push_async_callback(_cancel, running)
+        yield Services(
+            settings=settings, clock=clock, metrics=metrics, limiter=limiter, directory=directory, tokens=tokens,
+            store=store, log=log, ingest=ingest, delivery=delivery, routes=MemoryRoutes(clock.monotonic),
+            search=search, blobs=FileBlobStore(settings.data / "files"),
+        )  # fmt: skip
+
+
+async def serve(
+    settings: Settings, *, ready: Callable[[Services, int], object] = lambda _services, _port: None
+) -> None:
+    """Run the whole chat until SIGTERM or SIGINT, then drain.
+
+    Args:
+        ready: called once the port is open, with the services and the port.
+    """
+    sys.setswitchinterval(GIL_SWITCH_S)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_services(settings) as services, running_chat(services) as port:
+        ready(services, port)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def running_chat(services: Services) -> AsyncIterator[int]:
+    """All roles over these services; gives the port. Ends with a drain.
+
+    When any role dies the whole body is cancelled and its error raised: a chat that half works
+    is worse than one that is restarted.
+    """
+    settings, clock, directory = services.settings, services.clock, services.directory
+    tiers, seen = Tiers(directory.workspaces, settings.limits), SeenUsers(directory, clock)
+    gateway = Gateway(
+        gateway_id=f"gateway-{clock.new_id()}", identity=services.tokens, ingest=services.ingest,
+        memberships=directory.conversations, routes=services.routes, delivery=services.delivery,
+        limiter=services.limiter, metrics=services.metrics, clock=clock, settings=settings,
+        tier_of=lambda user_id: tiers.of(user_id, clock.monotonic()), seen=seen.note,
+    )  # fmt: skip
+    if isinstance(services.delivery, LocalDelivery):
+        services.delivery.attach(gateway)
+    pictures = Pictures(directory.conversations, services.store)
+    fanout = Fanout(pictures, services.routes, services.delivery)
+    projector, indexer = Projector(directory, pictures), Indexer(services.store, directory, services.search)
+    canary = Canary(services)
+    app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
+    server = await listen(gateway, app, settings.host, settings.port)  # type: ignore[arg-type]
+    canary.watch(f"http://127.0.0.1:{server.port}")
+    async with asyncio.TaskGroup() as roles:
+        tasks = [
+            roles.create_task(gateway.run(), name="gateway"),
+            roles.create_task(services.log.consume("fanout", fanout.handle, from_end=True), name="fanout"),
+            roles.create_task(services.log.consume(projector.group, projector.handle), name="projector"),
+            roles.create_task(services.log.consume(indexer.group, indexer.handle), name="indexer"),
+            roles.create_task(seen.run(), name="presence"),
+            roles.create_task(housekeeping.run(services), name="housekeeping"),
+            roles.create_task(canary.run(), name="canary"),
+        ]
+        try:
+            yield server.port
+        finally:
+            server.stop_listening()
+            await gateway.drain()
+            await server.finish(REQUESTS_END_WITHIN_S)
+            await seen.flush()
+            for task in tasks:
+                task.cancel()
+
+
+def configure_logging(level: str) -> None:
+    """Structured lines on stderr: JSON off a terminal, readable on one. Never a message text or a secret."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+
+
+class lock_folder:  # noqa: N801 - used as a function: `with lock_folder(path)`
+    """Only one process uses a data folder; the lock goes with the process, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = (self._folder / "lock").open("w")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"{self._folder} is in use by another process: stop it first, or choose --data") from None
+        except OSError as error:
+            raise StartError(f"cannot use the data folder {self._folder}: {error.strerror}; choose --data") from error
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _link_secret(folder: Path) -> bytes:
+    path = folder / "link-secret"
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    secret = secrets.token_bytes(32)
+    path.touch(mode=0o600)
+    path.write_bytes(secret)
+    return secret
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

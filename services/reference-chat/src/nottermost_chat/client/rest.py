@@ -1,0 +1,92 @@
+"""REST for one signed-in user: tokens, retries after a fresh token, refusals as errors."""
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from nottermost_chat.errors import ChatError
+
+TIMEOUT_S = 30.0
+
+
+class Refused(ChatError):
+    """The server refused; `code` is the server's stable code."""
+
+    def __init__(self, status: int, code: str, sentence: str, retry_after_ms: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code  # type: ignore[misc]  # an instance's own: it is the server's word
+        self.http_status, self.retry_after_ms = status, retry_after_ms
+
+
+class Session(msgspec.Struct):
+    """The tokens of a device, and whose they are."""
+
+    access_token: str
+    refresh_token: str
+    user_id: str
+    username: str = ""
+
+
+class Rest:
+    """Requests as one user. Refreshes the access token when it has ended."""
+
+    def __init__(self, url: str, session: Session | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.session = session
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT_S)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def register(self, email: str, username: str, password: str) -> Session:
+        """Make an account and sign in to it."""
+        body = {"email": email, "username": username, "password": password}
+        return self._sign_in(await self.call("POST", "/api/users/auth/register", body))
+
+    async def log_in(self, email: str, password: str, device_name: str = "python") -> Session:
+        body = {"email": email, "password": password, "device_name": device_name}
+        return self._sign_in(await self.call("POST", "/api/users/auth/login", body))
+
+    def _sign_in(self, answer: Any) -> Session:
+        user = answer["user"]
+        self.session = Session(answer["access_token"], answer["refresh_token"], user["user_id"], user["username"])
+        return self.session
+
+    async def refresh(self) -> Session:
+        """A new pair of tokens. Raises: Refused when the session has ended."""
+        if self.session is None:
+            raise Refused(401, "unauthorized", "log in first")
+        body = {"refresh_token": self.session.refresh_token}
+        answer = await self._request("POST", "/api/users/auth/refresh", body)
+        self.session.access_token, self.session.refresh_token = answer["access_token"], answer["refresh_token"]
+        return self.session
+
+    async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """The decoded answer; None for an empty one. Raises: Refused; httpx.TransportError when nobody answers."""
+        try:
+            return await self._request(method, path, body, **query)
+        except Refused as refused:
+            if refused.code != "token_expired" or self.session is None:
+                raise
+            await self.refresh()
+            return await self._request(method, path, body, **query)
+
+    async def _request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        headers = {} if self.session is None else {"authorization": f"Bearer {self.session.access_token}"}
+        given = {name: value for name, value in query.items() if value is not None}
+        content = None if body is None else msgspec.json.encode(body)
+        if content is not None:
+            headers["content-type"] = "application/json"
+        answer = await self._http.request(method, path, content=content, params=given or None, headers=headers)
+        if answer.is_error:
+            raise _refusal(answer)
+        return msgspec.json.decode(answer.content) if answer.content else None
+
+
+def _refusal(answer: httpx.Response) -> Refused:
+    try:
+        problem = msgspec.json.decode(answer.content)
+        return Refused(answer.status_code, problem["code"], problem["detail"], problem.get("retry_after_ms"))
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return Refused(answer.status_code, "http_error", f"the server answered {answer.status_code}")

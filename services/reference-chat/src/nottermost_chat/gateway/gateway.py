@@ -1,0 +1,688 @@
+"""The connection plane: sockets on one side, ingest and deliveries on the other. Knows nothing of storage."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+import structlog
+
+from nottermost_chat.clock import Clock
+from nottermost_chat.errors import BadRequest, ChatError, RateLimited, Unauthorized, UnknownFrame
+from nottermost_chat.gateway.connection import Connection, State
+from nottermost_chat.gateway.cursors import Cursors, Step
+from nottermost_chat.gateway.outbox import make_frame
+from nottermost_chat.gateway.wheel import TimerWheel
+from nottermost_chat.limiter import RateLimiter
+from nottermost_chat.metrics import Metrics
+from nottermost_chat.model import Entry, EntryKind, LogRecord, Position
+from nottermost_chat.ports import (
+    Appended,
+    AppendRequest,
+    Delivery,
+    DeliveryItem,
+    Identity,
+    Ingest,
+    Memberships,
+    Missed,
+    Routes,
+    Signal,
+)
+from nottermost_chat.protocol import (
+    RESUME_CONVERSATIONS_MAX,
+    WATCH_USERS_MAX,
+    AnyClientFrame,
+    Authenticate,
+    Authenticated,
+    ClientFrame,
+    CloseCode,
+    Delivered,
+    EntryNew,
+    ErrorFrame,
+    MessageAck,
+    MessageDelete,
+    MessageEdit,
+    MessageNew,
+    MessageSend,
+    Ping,
+    Pong,
+    Presence,
+    PresenceChanged,
+    PresenceEntry,
+    PresenceWatch,
+    ReactionSet,
+    Read,
+    Resume,
+    Resumed,
+    ResumedConversation,
+    ServerDrain,
+    ServerFrame,
+    Typing,
+    TypingSend,
+    entry_new,
+    message_new,
+    resumed_message,
+    to_time,
+)
+from nottermost_chat.settings import Settings, Tier
+
+CURSORS_MAX = 200_000  # conversations, about 40 MB
+OPERATIONS_MAX = 64  # unanswered operations of one connection; a client has one a conversation
+PRESENCE_EVERY_S = 2.0  # ADR 0011
+ROUTES_EVERY_S = 30  # half of how long a route lives
+QUERY_USERS_MAX = 500
+RESUME_SPREAD_S = 10.0  # after a lapse, so that not everybody resumes at once
+WHEEL_SLOTS = 128  # seconds; longer than any deadline here
+
+logger = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(AnyClientFrame).decode
+_PONG = make_frame(_encode(Pong()))
+NOBODY: Final[tuple[Connection, ...]] = ()
+
+
+def encode_frame(frame: ServerFrame | MessageNew) -> bytes:
+    """A server frame as it goes over the wire."""
+    return make_frame(_encode(frame))
+
+
+class Gateway:
+    """All connections of one gateway instance. `run` keeps time until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        gateway_id: str,
+        identity: Identity,
+        ingest: Ingest,
+        memberships: Memberships,
+        routes: Routes,
+        delivery: Delivery,
+        limiter: RateLimiter,
+        metrics: Metrics,
+        clock: Clock,
+        settings: Settings,
+        tier_of: Callable[[str], Awaitable[Tier]],
+        seen: Callable[[str, str], Awaitable[Presence]],
+    ) -> None:
+        """`tier_of`: a user's tier. `seen`: note that a user is at a device; returns the presence to show."""
+        self.gateway_id, self.clock, self.settings, self.metrics = gateway_id, clock, settings, metrics
+        self._identity, self._ingest, self._memberships = identity, ingest, memberships
+        self._routes, self._delivery, self._limiter = routes, delivery, limiter
+        self._tier_of, self._seen = tier_of, seen
+        self._users: dict[str, list[Connection]] = {}
+        self._open: set[Connection] = set()
+        self._cursors = Cursors(CURSORS_MAX)
+        self._large: dict[str, dict[Connection, None]] = {}  # conversations too large to name recipients
+        self._lookers: dict[str, set[Connection]] = {}  # conversation on whose screens
+        self._watchers: dict[str, set[Connection]] = {}  # user on whose screens
+        self._presence: dict[str, PresenceEntry] = {}
+        self._dirty: list[Connection] = []
+        self._wheel: TimerWheel[Connection] = TimerWheel(WHEEL_SLOTS, self._check_connection)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    # --- connections come and go ---------------------------------------------------------------
+
+    def admit(self, remote: str) -> Connection:
+        """A connection for a new handshake. Raises: RateLimited."""
+        self._limiter.take("connections from this address", remote, self.settings.limits.ip_handshakes)
+        if self._draining or len(self._open) >= self.settings.limits.connections_max:
+            raise RateLimited("connections to this server", 5000)
+        return Connection(self, remote)
+
+    def on_connected(self, connection: Connection) -> None:
+        self._open.add(connection)
+        self.metrics.connections.set(len(self._open))
+        self._wheel.add(connection, self.settings.authenticate_within_s)
+
+    def on_closing(self, connection: Connection) -> None:
+        """Nothing more is delivered to it."""
+        connection.held = None
+        self._watch(connection, (), "")
+        user_id = connection.user_id
+        mine = self._users.get(user_id)
+        if mine and connection in mine:
+            mine.remove(connection)
+            for members in self._large.values():
+                members.pop(connection, None)
+            if not mine:
+                del self._users[user_id]
+                self._start(self._user_left(user_id))
+
+    def on_disconnected(self, connection: Connection) -> None:
+        self.on_closing(connection)
+        self._open.discard(connection)
+        self._wheel.discard(connection)
+        self.metrics.connections.set(len(self._open))
+
+    async def _user_left(self, user_id: str) -> None:
+        await self._routes.unregister(self.gateway_id, [user_id])
+        if user_id not in self._users:
+            await self._routes.touch(user_id, Presence.OFFLINE, now_ms=self.clock.now_ms())
+
+    def _check_connection(self, connection: Connection) -> float | None:
+        """The timer's question: close what is silent or unauthenticated, else say when to ask again."""
+        if connection.state is State.CLOSING:
+            return None
+        if connection.state is State.NEW:
+            connection.close(CloseCode.NOT_AUTHENTICATED)
+            return None
+        silent_s = self.clock.monotonic() - connection.alive_at
+        if silent_s >= self.settings.heartbeat_timeout_s:
+            connection.close(CloseCode.HEARTBEAT)
+            return None
+        left_s = (connection.expires_at - self.clock.now_ms()) / 1000
+        if left_s <= 0:
+            connection.close(CloseCode.TOKEN_EXPIRED)
+            return None
+        return min(self.settings.heartbeat_timeout_s - silent_s, left_s) + 1
+
+    # --- frames from clients -------------------------------------------------------------------
+
+    def on_payload(self, connection: Connection, payload: bytes) -> None:
+        try:
+            frame = _decode(payload)
+        except UnicodeDecodeError:
+            connection.close(CloseCode.INVALID_TEXT)
+            return
+        except msgspec.DecodeError as error:
+            if not _is_utf8(payload):
+                connection.close(CloseCode.INVALID_TEXT)
+            else:
+                self._refuse(connection, UnknownFrame(f"the frame cannot be read: {error}"))
+            return
+        self.metrics.frames_in.labels(frame.__struct_config__.tag).inc()
+        try:
+            self._on_frame(connection, frame)
+        except ChatError as error:
+            self._refuse(connection, error, frame)
+
+    def _on_frame(self, connection: Connection, frame: ClientFrame) -> None:
+        if isinstance(frame, Authenticate):
+            self._start(self._authenticate(connection, frame.token))
+            return
+        if connection.state is not State.LIVE:
+            raise Unauthorized("send `authenticate` first")
+        match frame:
+            case MessageSend():
+                self._limit_messages(connection)
+                self._operate(connection, send_request(connection.user_id, frame), frame)
+            case MessageEdit() | MessageDelete() | ReactionSet():
+                self._limit_messages(connection)
+                self._operate(connection, change_request(connection.user_id, frame), frame)
+            case Read():
+                self._limit_calls(connection)
+                self._ingest.mark(connection.user_id, frame.conversation_id, read_seq=max(0, frame.seq))
+            case Delivered():
+                self._limit_calls(connection)
+                self._ingest.mark(connection.user_id, frame.conversation_id, delivered_seq=max(0, frame.seq))
+            case Ping():
+                connection.offer(_PONG)
+                self._start(self._touch(connection, active=frame.active))
+            case TypingSend():
+                self._limit_calls(connection)
+                self._start(self._tell_typing(connection, frame))
+            case PresenceWatch():
+                self._limit_calls(connection)
+                self._start(self._look_at(connection, frame))
+            case Resume():
+                self._limit_calls(connection)
+                if len(frame.conversations) > RESUME_CONVERSATIONS_MAX:
+                    raise BadRequest(f"resume names {len(frame.conversations)} conversations, at most 200 are answered")
+                self._start(self._resume(connection, frame.conversations))
+
+    def _refuse(self, connection: Connection, error: ChatError, frame: ClientFrame | None = None) -> None:
+        self.metrics.refused.labels(error.code).inc()
+        connection.offer(
+            encode_frame(
+                ErrorFrame(
+                    error.code,
+                    str(error),
+                    getattr(frame, "client_msg_id", None),
+                    getattr(frame, "conversation_id", None),
+                    getattr(error, "retry_after_ms", None),
+                )
+            )
+        )
+
+    def _limit_messages(self, connection: Connection) -> None:
+        self._limiter.take("messages", connection.user_id, connection.tier.user_messages)
+
+    def _limit_calls(self, connection: Connection) -> None:
+        self._limiter.take("calls", connection.user_id, connection.tier.user_calls)
+
+    def _operate(
+        self,
+        connection: Connection,
+        request: AppendRequest,
+        frame: MessageSend | MessageEdit | MessageDelete | ReactionSet,
+    ) -> None:
+        if connection.operations >= OPERATIONS_MAX:
+            raise RateLimited("unanswered operations on this connection", 1000)
+        connection.operations += 1
+        self._ingest.submit(request).add_done_callback(partial(self._answer, connection, frame))
+
+    def _answer(
+        self,
+        connection: Connection,
+        frame: MessageSend | MessageEdit | MessageDelete | ReactionSet,
+        done: "asyncio.Future[Appended]",
+    ) -> None:
+        connection.operations -= 1
+        if done.cancelled():
+            return
+        error = done.exception()
+        if isinstance(error, ChatError):
+            self._refuse(connection, error, frame)
+        elif error is None:
+            connection.offer(encode_frame(make_ack(frame.client_msg_id, done.result())))
+
+    # --- authentication and presence -----------------------------------------------------------
+
+    async def _authenticate(self, connection: Connection, token: str) -> None:
+        try:
+            caller = await self._identity.verify(token)
+            if connection.state is State.LIVE and caller.user_id != connection.user_id:
+                raise Unauthorized("this connection speaks for another user: open a new one")
+            tier = await self._tier_of(caller.user_id)
+        except ChatError as error:
+            self._refuse(connection, error)
+            connection.close(CloseCode.NOT_AUTHENTICATED)
+            return
+        if connection.state is State.CLOSING:
+            return
+        fresh = connection.state is State.NEW
+        connection.user_id, connection.device_id = caller.user_id, caller.device_id
+        connection.expires_at, connection.tier = caller.expires_at, tier
+        if fresh:
+            connection.connection_id = self.clock.new_id()
+            connection.state = State.LIVE
+            self._users.setdefault(caller.user_id, []).append(connection)
+            await self._routes.register(self.gateway_id, [caller.user_id])
+            await self._join_large(connection)
+            self._wheel.add(connection, self.settings.heartbeat_timeout_s)
+        expires = to_time(caller.expires_at)
+        connection.offer(
+            encode_frame(
+                Authenticated(caller.user_id, connection.connection_id, self.settings.heartbeat_s, expires)
+            )
+        )
+        await self._touch(connection, active=True)
+
+    async def _touch(self, connection: Connection, *, active: bool) -> None:
+        """Renew the user's presence: as wished, and away while nobody is at the device."""
+        if active:
+            connection.active_at = self.clock.monotonic()
+        wish = await self._seen(connection.user_id, connection.device_id)
+        if wish is Presence.ONLINE and not self._is_anybody_active(connection.user_id):
+            wish = Presence.AWAY
+        if connection.state is State.LIVE:
+            await self._routes.touch(connection.user_id, wish, now_ms=self.clock.now_ms())
+
+    def _is_anybody_active(self, user_id: str) -> bool:
+        since = self.clock.monotonic() - self.settings.idle_away_s
+        return any(connection.active_at > since for connection in self._users.get(user_id, NOBODY))
+
+    async def _look_at(self, connection: Connection, frame: PresenceWatch) -> None:
+        if len(frame.user_ids) > WATCH_USERS_MAX:
+            self._refuse(connection, BadRequest(f"presence:watch names {len(frame.user_ids)} users, at most 200"), frame)
+            return
+        conversation_id = frame.conversation_id or ""
+        if conversation_id:
+            mine = await self._memberships.of_user(connection.user_id, [conversation_id])
+            conversation_id = conversation_id if conversation_id in mine else ""
+        if connection.state is not State.LIVE:
+            return
+        self._watch(connection, tuple(dict.fromkeys(frame.user_ids)), conversation_id)
+        entries = await self._read_presence(connection.watched)
+        connection.offer_ephemeral(encode_frame(PresenceChanged(tuple(entries.values()))))
+
+    def _watch(self, connection: Connection, user_ids: tuple[str, ...], conversation_id: str) -> None:
+        for user_id in connection.watched:
+            _drop(self._watchers, user_id, connection)
+            if user_id not in self._watchers:
+                self._presence.pop(user_id, None)
+        if connection.watching:
+            _drop(self._lookers, connection.watching, connection)
+        connection.watched, connection.watching = user_ids, conversation_id
+        for user_id in user_ids:
+            self._watchers.setdefault(user_id, set()).add(connection)
+        if conversation_id:
+            self._lookers.setdefault(conversation_id, set()).add(connection)
+
+    async def _read_presence(self, user_ids: Iterable[str]) -> dict[str, PresenceEntry]:
+        found = await self._routes.presence(list(user_ids))
+        entries = {}
+        for user_id, seen in found.items():
+            offline = seen.status is not Presence.ONLINE and seen.last_seen is not None
+            last_seen = to_time(seen.last_seen) if offline and seen.last_seen is not None else None
+            entries[user_id] = PresenceEntry(user_id, seen.status, last_seen)
+        return entries
+
+    async def _tell_presence(self) -> None:
+        """Tell watchers what has changed: one frame a connection."""
+        if not self._watchers:
+            return
+        now = await self._read_presence(self._watchers)
+        news: dict[Connection, list[PresenceEntry]] = {}
+        for user_id, entry in now.items():
+            before = self._presence.get(user_id)
+            if before is None or before.status is not entry.status:
+                self._presence[user_id] = entry
+                if before is not None or entry.status is not Presence.OFFLINE:
+                    for connection in self._watchers.get(user_id, ()):
+                        news.setdefault(connection, []).append(entry)
+        for connection, entries in news.items():
+            connection.offer_ephemeral(encode_frame(PresenceChanged(tuple(entries))))
+
+    async def _tell_typing(self, connection: Connection, frame: TypingSend) -> None:
+        if connection.watching != frame.conversation_id:
+            mine = await self._memberships.of_user(connection.user_id, [frame.conversation_id])
+            if frame.conversation_id not in mine:
+                return
+        encoded = _encode(Typing(frame.conversation_id, connection.user_id, frame.thread_id))
+        await self._delivery.signal(Signal(frame.conversation_id, encoded, connection.user_id))
+
+    # --- resume --------------------------------------------------------------------------------
+
+    async def _resume(self, connection: Connection, wanted: dict[str, tuple[int, int]]) -> None:
+        """Answer what is missing. Live frames of these conversations are held back until then."""
+        if connection.held is None:
+            connection.held = {}
+        held = connection.held
+        for conversation_id in wanted:
+            held.setdefault(conversation_id, [])
+        answers: list[ResumedConversation] = []
+        budget = self.settings.limits.frame_bytes_max - 300_000
+        for conversation_id, after in wanted.items():
+            missed = await self._ingest.missed(connection.user_id, conversation_id, after)
+            answer = make_resumed(missed)
+            size = len(_encode(answer))
+            if size > budget:
+                answer, size = ResumedConversation(conversation_id, missed.head, reset=True), 200
+            budget -= size
+            answers.append(answer)
+        if connection.state is not State.LIVE:
+            return
+        connection.offer(encode_frame(Resumed(tuple(answers))))
+        for answer in answers:
+            for position, frame in held.pop(answer.conversation_id, ()):
+                if answer.reset or position > answer.position:
+                    connection.offer(frame)
+        if not held:
+            connection.held = None
+
+    # --- deliveries ----------------------------------------------------------------------------
+
+    async def take(self, items: Sequence[DeliveryItem]) -> None:
+        """Deliver log records to the connections that want them, in order, each once."""
+        for item in items:
+            entry = item.record.entry
+            step = self._cursors.judge(entry.conversation_id, entry.position)
+            if step is Step.REPEAT:
+                continue
+            if step is Step.HOLE:
+                await self._fill_hole(item)
+            await self._deliver(item)
+            self._cursors.advance(entry.conversation_id, entry.position)
+
+    async def _deliver(self, item: DeliveryItem) -> None:
+        record = item.record
+        entry = record.entry
+        if item.recipients is None:
+            connections = await self._large_connections(entry.conversation_id)
+        else:
+            users = self._users
+            connections = [connection for user in item.recipients for connection in users.get(user, NOBODY)]
+        if entry.kind is EntryKind.MEMBERSHIP:
+            connections = await self._follow_membership(record, connections)
+        if not connections:
+            return
+        frame = encode_frame(message_new(record) if entry.kind is EntryKind.MESSAGE else entry_new(record))
+        conversation_id, position = entry.conversation_id, entry.position
+        for connection in connections:
+            held = connection.held
+            if held is not None and conversation_id in held:
+                self._hold(connection, held[conversation_id], position, frame)
+            else:
+                connection.offer(frame)
+        self.metrics.deliveries.inc(len(connections))
+        self.metrics.delivery_seconds.observe(max(0, self.clock.now_ms() - entry.created_at) / 1000)
+
+    def _hold(
+        self, connection: Connection, held: list[tuple[Position, bytes]], position: Position, frame: bytes
+    ) -> None:
+        if len(held) >= self.settings.limits.resume_entries_max:
+            connection.close(CloseCode.SLOW_CONSUMER)
+        else:
+            held.append((position, frame))
+
+    async def _fill_hole(self, item: DeliveryItem) -> None:
+        """Deliver what is missing before this item, to each user as that user may see it."""
+        entry = item.record.entry
+        after = self._cursors.get(entry.conversation_id)
+        if after is None:
+            return
+        if item.recipients is None:
+            connections = list(await self._large_connections(entry.conversation_id))
+        else:
+            connections = [one for user in item.recipients for one in self._users.get(user, NOBODY)]
+        answers: dict[str, Missed] = {}
+        for connection in connections:
+            user_id = connection.user_id
+            if user_id not in answers:
+                answers[user_id] = await self._ingest.missed(user_id, entry.conversation_id, after)
+            missed = answers[user_id]
+            if missed.reset:
+                connection.close(CloseCode.RESYNC)
+                continue
+            for before in missed.entries:
+                if before.position < entry.position:
+                    connection.offer(encode_frame(resumed_entry(missed, before)))
+
+    async def _large_connections(self, conversation_id: str) -> dict[Connection, None]:
+        """Connections here that want a large conversation: worked out once, then kept up to date."""
+        members = self._large.get(conversation_id)
+        if members is not None:
+            return members
+        members = self._large[conversation_id] = {}
+        users = list(self._users)
+        for start in range(0, len(users), QUERY_USERS_MAX):
+            found = await self._memberships.among(conversation_id, users[start : start + QUERY_USERS_MAX])
+            for user_id in found:
+                members |= dict.fromkeys(self._users.get(user_id, ()))
+        return members
+
+    async def _join_large(self, connection: Connection) -> None:
+        if self._large:
+            mine = await self._memberships.of_user(connection.user_id, list(self._large))
+            for conversation_id in mine:
+                if connection.state is State.LIVE:
+                    self._large[conversation_id][connection] = None
+
+    async def _follow_membership(self, record: LogRecord, connections: Iterable[Connection]) -> list[Connection]:
+        """Carry a membership entry into what is known here; who is removed by it still gets it."""
+        entry = record.entry
+        receivers = list(connections)
+        known = set(receivers)
+        members = self._large.get(entry.conversation_id)
+        for change in entry.detail.changes:
+            for connection in self._users.get(change.user_id, ()):
+                if change.role is None:
+                    if connection.watching == entry.conversation_id:
+                        self._watch(connection, connection.watched, "")
+                    if members is not None:
+                        members.pop(connection, None)
+                elif members is not None:
+                    members[connection] = None
+                if record.large and connection not in known:
+                    receivers.append(connection)
+                    known.add(connection)
+        if not record.large:  # it may have been large before: then the pictures here are no longer kept up
+            self._large.pop(entry.conversation_id, None)
+        return receivers
+
+    def signal(self, signal: Signal) -> None:
+        """Something short-lived for those who look, or a revocation."""
+        if signal.revoke_user:
+            for connection in list(self._users.get(signal.revoke_user, ())):
+                if signal.revoke_device in ("", connection.device_id):
+                    connection.close(CloseCode.REVOKED)
+            return
+        frame = make_frame(signal.frame)
+        for connection in self._lookers.get(signal.conversation_id, ()):
+            if connection.user_id != signal.not_for:
+                connection.offer_ephemeral(frame)
+
+    def lapse(self) -> None:
+        """Deliveries to this gateway were dropped: everybody resumes, spread over ten seconds."""
+        live = [connection for connection in self._open if connection.state is State.LIVE]
+        loop = asyncio.get_running_loop()
+        for index, connection in enumerate(live):
+            loop.call_later(RESUME_SPREAD_S * index / len(live), connection.close, CloseCode.RESYNC)
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def flush_soon(self, connection: Connection) -> None:
+        """Write the connection's outbox at the end of this turn of the event loop, with all others."""
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._dirty.append(connection)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+    async def run(self) -> None:
+        """Turn the wheel, tell presence, renew routes."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._every(1.0, self._tick))
+            tasks.create_task(self._every(PRESENCE_EVERY_S, self._tell_presence))
+            tasks.create_task(self._every(ROUTES_EVERY_S, self._renew_routes))
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except ChatError as error:
+                logger.warning("gateway_periodic_failed", error=repr(error))
+
+    async def _tick(self) -> None:
+        self._wheel.tick()
+
+    async def _renew_routes(self) -> None:
+        users = list(self._users)
+        for start in range(0, len(users), QUERY_USERS_MAX):
+            await self._routes.register(self.gateway_id, users[start : start + QUERY_USERS_MAX])
+
+    async def drain(self) -> None:
+        """Take nobody new and send everybody away: at once when few are left, else spread over the drain time."""
+        self._draining = True
+        few, within_s = self.settings.drain_connections_few, self.settings.drain_s
+        waiting = [connection for connection in self._open if connection.state is State.LIVE]
+        within_s = within_s if len(waiting) > few else 0
+        for connection in waiting:
+            connection.offer(encode_frame(ServerDrain(within_s * 1000)))
+        self._flush()
+        pause_s = within_s / max(1, len(waiting))
+        for index, connection in enumerate(waiting):
+            if within_s and len(waiting) - index > few:
+                await asyncio.sleep(pause_s)
+            connection.close(CloseCode.DRAIN)
+        for connection in list(self._open):
+            connection.close(CloseCode.DRAIN)
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _start(self, work: "Awaitable[None]") -> None:
+        """Run `work` beside; its refusals are logged, it never outlives the gateway's drain."""
+        task = asyncio.ensure_future(_guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _guard(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except ChatError as error:
+        logger.warning("gateway_task_failed", error=repr(error))
+
+
+def send_request(user_id: str, frame: MessageSend) -> AppendRequest:
+    """What ingest is asked to do for `message:send`."""
+    return AppendRequest(
+        kind=EntryKind.MESSAGE.value,
+        conversation_id=frame.conversation_id,
+        actor_id=user_id,
+        op_id=frame.client_msg_id,
+        body=frame.body,
+        thread_id=frame.thread_id,
+        broadcast=frame.broadcast,
+        file_ids=frame.file_ids,
+    )
+
+
+def change_request(user_id: str, frame: MessageEdit | MessageDelete | ReactionSet) -> AppendRequest:
+    """What ingest is asked to do for an edit, a delete, a restore or a reaction."""
+    common = {
+        "conversation_id": frame.conversation_id,
+        "actor_id": user_id,
+        "op_id": frame.client_msg_id,
+        "message_id": frame.message_id,
+    }
+    match frame:
+        case MessageEdit():
+            return AppendRequest(kind=EntryKind.EDIT.value, body=frame.body, **common)
+        case MessageDelete():
+            return AppendRequest(kind=EntryKind.DELETE.value, restore=frame.restore, **common)
+        case ReactionSet():
+            return AppendRequest(kind=EntryKind.REACTION.value, emoji=frame.emoji, on=frame.on, **common)
+
+
+def make_ack(client_msg_id: str, appended: Appended) -> MessageAck:
+    """The acknowledgement of an operation that is stored."""
+    entry = appended.entry
+    return MessageAck(
+        entry.conversation_id, client_msg_id, entry.message_id, entry.epoch, entry.seq,
+        to_time(entry.created_at), appended.id_reused,
+    )  # fmt: skip
+
+
+def make_resumed(missed: Missed) -> ResumedConversation:
+    """The answer for one conversation."""
+    if missed.reset:
+        return ResumedConversation(missed.conversation_id, missed.head, reset=True)
+    entries = tuple(resumed_entry(missed, entry) for entry in missed.entries)
+    return ResumedConversation(missed.conversation_id, missed.head, entries)
+
+
+def resumed_entry(missed: Missed, entry: Entry) -> MessageNew | EntryNew:
+    """One missed entry as its frame, with the texts as they are now."""
+    message = missed.messages.get(entry.message_id)
+    if entry.kind is EntryKind.MESSAGE and message is not None:
+        return resumed_message(message)
+    carries_text = message is not None and entry.kind in (EntryKind.EDIT, EntryKind.DELETE)
+    if message is None or not carries_text:
+        return entry_new(LogRecord(entry))
+    return entry_new(LogRecord(entry, preview=message.text, has_more=message.has_more))
+
+
+def _drop(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:
+    found = index.get(key)
+    if found is not None:
+        found.discard(connection)
+        if not found:
+            del index[key]
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+

@@ -1,0 +1,37 @@
+"""One timer for all connections: a task for each would cost more memory than the connection."""
+
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+
+class TimerWheel(Generic[Item]):
+    """Calls `due(item)` about when asked, to the second. `due` answers when it wants to be asked next.
+
+    Each item stands in one slot; a later wish replaces the earlier one lazily, so that moving
+    a deadline costs nothing.
+    """
+
+    def __init__(self, slots: int, due: Callable[[Item], float | None]) -> None:
+        self._slots: list[set[Item]] = [set() for _ in range(slots)]
+        self._due, self._at = due, 0
+
+    def add(self, item: Item, after_s: float) -> None:
+        """Ask about `item` in `after_s` seconds, at most one turn of the wheel away."""
+        steps = min(len(self._slots) - 1, max(1, round(after_s)))
+        self._slots[(self._at + steps) % len(self._slots)].add(item)
+
+    def discard(self, item: Item) -> None:
+        """Forget the item; looks through the slots, so for use at the end of its life only."""
+        for slot in self._slots:
+            slot.discard(item)
+
+    def tick(self) -> None:
+        """One second has passed."""
+        self._at = (self._at + 1) % len(self._slots)
+        slot, self._slots[self._at] = self._slots[self._at], set()
+        for item in slot:
+            after_s = self._due(item)
+            if after_s is not None:
+                self.add(item, after_s)

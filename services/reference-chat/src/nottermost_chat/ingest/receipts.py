@@ -1,0 +1,83 @@
+"""Read and delivered cursors: collected for a second, raised in one go, told to those who look."""
+
+import asyncio
+
+import msgspec
+
+from nottermost_chat.clock import Clock
+from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Entry
+from nottermost_chat.ports import Cursor, Delivery, Memberships, MessageStore, Signal
+from nottermost_chat.protocol import ReceiptChanged
+
+EVERY_S = 1.0
+WAITING_MAX = 100_000  # users times conversations; above it new marks are dropped, cursors rise with the next one
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Receipts:
+    """Collects marks and writes them. Cursors only rise, so a mark may come twice or late."""
+
+    def __init__(self, store: MessageStore, memberships: Memberships, delivery: Delivery, clock: Clock) -> None:
+        self._store, self._memberships, self._delivery, self._clock = store, memberships, delivery, clock
+        self._read: dict[tuple[str, str], int] = {}
+        self._delivered: dict[tuple[str, str], int] = {}
+        self._sent: dict[tuple[str, str], Entry] = {}
+
+    def mark(self, user_id: str, conversation_id: str, *, read_seq: int = 0, delivered_seq: int = 0) -> None:
+        key = (conversation_id, user_id)
+        if len(self._read) + len(self._delivered) > WAITING_MAX:
+            return
+        if read_seq > self._read.get(key, 0):
+            self._read[key] = read_seq
+        if delivered_seq > self._delivered.get(key, 0):
+            self._delivered[key] = delivered_seq
+
+    def mark_sent(self, entry: Entry) -> None:
+        """Sending moves the sender's own cursor."""
+        if len(self._sent) <= WAITING_MAX:
+            self._sent[entry.conversation_id, entry.actor_id] = entry
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Raise what was marked, and tell those who look."""
+        read, self._read = self._read, {}
+        delivered, self._delivered = self._delivered, {}
+        sent, self._sent = self._sent, {}
+        if not (read or delivered or sent):
+            return
+        cursors = []
+        for key in read.keys() | delivered.keys() | sent.keys():
+            cursor = await self._cursor(key, read.get(key, 0), delivered.get(key, 0), sent.get(key))
+            if cursor is not None:
+                cursors.append(cursor)
+        await self._memberships.raise_cursors(cursors)
+        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) not in sent])
+
+    async def _cursor(
+        self, key: tuple[str, str], read_seq: int, delivered_seq: int, sent: Entry | None
+    ) -> Cursor | None:
+        conversation_id, user_id = key
+        if sent is not None and sent.seq >= read_seq:
+            return Cursor(conversation_id, user_id, sent.seq, sent.messages, sent.channel_mentions, sent.seq)
+        if user_id not in await self._memberships.among(conversation_id, [user_id]):
+            return None
+        counted = await self._store.entries(conversation_id, read_seq - 1, 1) if read_seq else []
+        if read_seq and (not counted or counted[0].seq != read_seq):
+            return None  # above the head: no such entry was ever shown
+        messages, mentions = (counted[0].messages, counted[0].channel_mentions) if counted else (0, 0)
+        return Cursor(conversation_id, user_id, read_seq, messages, mentions, max(delivered_seq, read_seq))
+
+    async def _tell(self, cursors: list[Cursor]) -> None:
+        heads = await self._store.heads(sorted({cursor.conversation_id for cursor in cursors}))
+        for cursor in cursors:
+            head = heads.get(cursor.conversation_id)
+            if head is not None and head.members <= RECEIPT_MEMBERS_MAX:
+                frame = ReceiptChanged(
+                    cursor.conversation_id, cursor.user_id, min(cursor.delivered_seq, head.seq), cursor.read_seq
+                )
+                await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))

@@ -1,0 +1,464 @@
+"""The durability plane: collects requests, decides, appends them in groups, and only then answers."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from nottermost_chat.clock import Clock
+from nottermost_chat.errors import BadRequest, ChatError, Unavailable
+from nottermost_chat.ingest.plan import (
+    BATCH_BYTES_MAX,
+    BATCH_ITEMS_MAX,
+    Known,
+    key_of,
+    make_fingerprint,
+    make_plan,
+)
+from nottermost_chat.ingest.receipts import Receipts
+from nottermost_chat.ingest.republish import Publisher
+from nottermost_chat.limiter import RateLimiter
+from nottermost_chat.metrics import Metrics
+from nottermost_chat.model import (
+    INLINE_BYTES_MAX,
+    MEMBERSHIP_CHANGES_MAX,
+    Entry,
+    EntryKind,
+    Head,
+    LogRecord,
+    Member,
+    Message,
+)
+from nottermost_chat.pictures import Pictures
+from nottermost_chat.ports import (
+    Appended,
+    AppendRefused,
+    AppendRequest,
+    Attachments,
+    EventLog,
+    Memberships,
+    MessageStore,
+    Missed,
+    NewEntry,
+    OpKey,
+    Picture,
+    Stored,
+)
+from nottermost_chat.protocol import PAGE_BYTES_MAX
+from nottermost_chat.settings import Settings
+from nottermost_chat.text import check_body, find_mentions, make_preview
+
+HEADS_MAX = 50_000
+DEADLINE_S = 10.0  # an operation that cannot be stored within it is refused as `unavailable`
+ALONE_AFTER = 2  # refused batches; then each request is tried by itself, so that a bad one fails alone
+OP_ID_CHARS_MAX = 64
+MEMBERSHIP_BURST = 5  # membership entries a channel takes at once; then joins share an entry a second,
+MEMBERSHIP_GAP_S = 1.0  # so that a crowd of a million does not make a million entries
+READ_PAGE = 500
+
+logger = structlog.get_logger(__name__)
+
+
+class Waiting(msgspec.Struct, eq=False):
+    """A request on its way, what it was found to be about, and who waits for it."""
+
+    request: AppendRequest
+    done: "asyncio.Future[Appended]"
+    since: float
+    message_id: str = ""
+    preview: str | None = None
+    has_more: bool = False
+    text: str | None = None
+    mention_names: tuple[str, ...] = ()
+    mention_channel: bool = False
+    followers: list["Waiting"] = []  # membership changes that joined this one's entry
+
+
+class IngestService:
+    """Ingest over a store, the memberships and the log. `run` does the work until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        store: MessageStore,
+        memberships: Memberships,
+        attachments: Attachments,
+        log: EventLog,
+        receipts: Receipts,
+        limiter: RateLimiter,
+        metrics: Metrics,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._store, self._memberships, self._attachments, self._clock = store, memberships, attachments, clock
+        self._receipts, self._limiter, self._metrics, self._settings = receipts, limiter, metrics, settings
+        self._publisher = Publisher(store, log)
+        self._pictures = Pictures(memberships, store)
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._queue: deque[Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._crowds = Crowds(clock.monotonic)
+
+    # --- what gateway and API call -----------------------------------------------------------
+
+    def submit(self, request: AppendRequest) -> "asyncio.Future[Appended]":
+        done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        try:
+            waiting = self._check(request, done)
+        except ChatError as error:
+            done.set_exception(error)
+            return done
+        if waiting.has_more and len(request.body.encode()) > INLINE_BYTES_MAX:
+            task = asyncio.create_task(self._store_text_first(waiting))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+        elif self._crowds.holds(request, waiting):
+            asyncio.get_running_loop().call_later(MEMBERSHIP_GAP_S, self._release_crowd, request.conversation_id)
+        elif not waiting.done.done():
+            self._enqueue(waiting)
+        return done
+
+    def _enqueue(self, waiting: Waiting) -> None:
+        self._queue.append(waiting)
+        self._arrived.set()
+
+    def _release_crowd(self, conversation_id: str) -> None:
+        for waiting in self._crowds.release(conversation_id):
+            self._enqueue(waiting)
+
+    def mark(self, user_id: str, conversation_id: str, *, read_seq: int = 0, delivered_seq: int = 0) -> None:
+        self._receipts.mark(user_id, conversation_id, read_seq=read_seq, delivered_seq=delivered_seq)
+
+    async def missed(self, user_id: str | None, conversation_id: str, after: tuple[int, int]) -> Missed:
+        head = (await self._store.heads([conversation_id])).get(conversation_id)
+        if head is None:
+            return Missed(conversation_id, after, reset=True)
+        floor = head.floor_seq
+        if user_id is not None:
+            member = (await self._memberships.among(conversation_id, [user_id])).get(user_id)
+            picture = await self._pictures.at(conversation_id, head.members_seq)
+            if member is None or picture is None:
+                return Missed(conversation_id, head.position, reset=True)
+            if picture.kind == "group":
+                floor = max(floor, member.joined_seq - 1)
+        if after >= head.position:  # a cursor above the head is clamped
+            return Missed(conversation_id, head.position)
+        limit = self._settings.limits.resume_entries_max
+        if after[0] != head.epoch or after[1] < floor or head.seq - after[1] > limit:
+            return Missed(conversation_id, head.position, reset=True)
+        entries = await self._store.entries(conversation_id, after[1], limit)
+        ids = sorted({entry.message_id for entry in entries if entry.message_id})
+        messages = await self._store.messages(conversation_id, ids)
+        if sum(len(message.text or "") for message in messages.values()) > PAGE_BYTES_MAX:
+            return Missed(conversation_id, head.position, reset=True)
+        return Missed(conversation_id, entries[-1].position if entries else after, tuple(entries), messages)
+
+    # --- from a request to a place in the queue ----------------------------------------------
+
+    def _check(self, request: AppendRequest, done: "asyncio.Future[Appended]") -> Waiting:
+        if len(self._queue) >= self._settings.limits.ingest_queue_max:
+            raise Unavailable("too many operations wait to be stored: repeat this one in a moment")
+        if not 0 < len(request.op_id) <= OP_ID_CHARS_MAX:
+            raise BadRequest(f"client_msg_id has {len(request.op_id)} characters, allowed are 1 to {OP_ID_CHARS_MAX}")
+        if not request.trusted and request.kind != EntryKind.MEMBERSHIP:
+            limits = self._settings.limits
+            tier = limits.enterprise if self._pictures.tier(request.conversation_id) == "enterprise" else limits.standard
+            self._limiter.take("messages in this conversation", request.conversation_id, tier.conversation_messages)
+        waiting = Waiting(request, done, self._clock.monotonic())
+        if request.kind in (EntryKind.MESSAGE, EntryKind.EDIT):
+            check_body(request.body, may_be_empty=bool(request.file_ids))
+            waiting.preview, waiting.has_more = make_preview(request.body)
+            waiting.text = request.body
+            found = find_mentions(request.body)
+            waiting.mention_names, waiting.mention_channel = found.names, found.everybody
+        if request.kind == EntryKind.MESSAGE:
+            waiting.message_id = self._clock.new_id()
+        return waiting
+
+    async def _store_text_first(self, waiting: Waiting) -> None:
+        """Long text goes under its own key before the entry that refers to it."""
+        request = waiting.request
+        try:
+            version = 1
+            if request.kind == EntryKind.EDIT:
+                target = await self._store.messages(request.conversation_id, [request.message_id])
+                version = target[request.message_id].version + 1 if request.message_id in target else 2
+            await self._store.put_text(waiting.message_id or request.message_id, version, request.body)
+        except ChatError as error:
+            _fail(waiting, error)
+            return
+        waiting.text = None
+        self._enqueue(waiting)
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Append what is queued, one group after the other: what arrives meanwhile makes the next group."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publisher.run())
+            tasks.create_task(self._receipts.run())
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._queue:
+                    await self._append_some()
+
+    async def _append_some(self) -> None:
+        group: list[Waiting] = []
+        size, now = 0, self._clock.monotonic()
+        while self._queue and len(group) < BATCH_ITEMS_MAX and size < BATCH_BYTES_MAX:
+            waiting = self._queue.popleft()
+            if waiting.done.done():  # the caller has gone
+                continue
+            group.append(waiting)
+            size += len(waiting.request.body)
+        try:
+            await self._append_group(group, now)
+        except Exception as error:  # whatever it is belongs to those who wait; the loop goes on
+            logger.exception("append_failed", requests=len(group))
+            refusal = Unavailable("the message store failed: repeat the operation")
+            refusal.__cause__ = error
+            for waiting in group:
+                _fail(waiting, refusal)
+
+    async def _append_group(self, group: list[Waiting], started: float) -> None:
+        attempt = 0
+        while group:
+            alone = attempt >= ALONE_AFTER
+            part, rest = (group[:1], group[1:]) if alone else (group, [])
+            try:
+                group = await self._try_append(part) + rest
+            except AppendRefused as refused:
+                self._metrics.conflicts.inc()
+                part = self._settle_repeats(part, refused.repeats)
+                for conversation_id in {waiting.request.conversation_id for waiting in part}:
+                    self._heads.pop(conversation_id, None)
+                group = part + rest
+            attempt += 1
+            if self._clock.monotonic() - started > DEADLINE_S:
+                for waiting in group:
+                    _fail(waiting, Unavailable("the conversation changes too fast to store this: repeat it"))
+                return
+
+    async def _try_append(self, group: list[Waiting]) -> list[Waiting]:
+        """One round: read, judge, append, answer. Returns those that have to wait for the next round."""
+        heads = await self._read_heads(group)
+        known = await self._read_known(group, heads)
+        requests = [waiting.request for waiting in group]
+        undo_ms = self._settings.undo_delete_s * 1000
+        plan = make_plan(requests, known, heads, self._clock.now_ms(), undo_ms)
+        refused = [(waiting, outcome) for waiting, outcome in zip(group, plan.outcomes, strict=True)
+                   if isinstance(outcome, ChatError)]  # fmt: skip
+        if refused:
+            await self._refuse(refused)
+        entries = plan.batch.entries
+        if entries:
+            await self._publisher.before_append({new.entry.conversation_id: new.entry.seq for new in entries})
+            positions = await self._store.append(plan.batch)
+            for move in plan.batch.moves:
+                self._remember_head(move.next)
+            await self._after_append(entries, positions)
+        later = []
+        for index, (waiting, outcome) in enumerate(zip(group, plan.outcomes, strict=True)):
+            if isinstance(outcome, int):
+                self._answer(waiting, entries[outcome])
+            elif outcome is None and index in plan.repeat_of:
+                self._answer_repeat(waiting, plan.outcomes[plan.repeat_of[index]], entries, later)
+            elif outcome is None:
+                later.append(waiting)
+        return later
+
+    async def _after_append(self, entries: Sequence[NewEntry], positions: Sequence[int]) -> None:
+        changes: dict[str, list[Entry]] = {}
+        for new in entries:
+            if new.entry.kind is EntryKind.MEMBERSHIP:
+                changes.setdefault(new.entry.conversation_id, []).append(new.entry)
+                self._pictures.advance(new.entry)
+            if new.entry.detail.file_ids:
+                await self._attachments.attach(new.entry.detail.file_ids, new.entry.message_id)
+        for membership in changes.values():
+            await self._memberships.apply(membership)
+        records = [
+            LogRecord(new.entry, new.large, new.preview, new.has_more, new.silent, position)
+            for new, position in zip(entries, positions, strict=True)
+        ]
+        restored = [r for r in records if r.entry.kind is EntryKind.DELETE and r.entry.detail.restored]
+        if restored:
+            records = await self._with_restored_text(records)
+        await self._publisher.publish(records)
+        self._metrics.batch_entries.observe(len(entries))
+
+    async def _with_restored_text(self, records: list[LogRecord]) -> list[LogRecord]:
+        full = []
+        for record in records:
+            entry = record.entry
+            if entry.kind is EntryKind.DELETE and entry.detail.restored:
+                found = await self._store.messages(entry.conversation_id, [entry.message_id])
+                message = found.get(entry.message_id)
+                if message is not None:
+                    record = msgspec.structs.replace(record, preview=message.text, has_more=message.has_more)
+            full.append(record)
+        return full
+
+    # --- reading what the judgement needs ----------------------------------------------------
+
+    async def _read_heads(self, group: Sequence[Waiting]) -> dict[str, Head]:
+        wanted = list(dict.fromkeys(waiting.request.conversation_id for waiting in group))
+        unknown = [conversation_id for conversation_id in wanted if conversation_id not in self._heads]
+        if unknown:
+            found = await self._store.heads(unknown)
+            for conversation_id in unknown:
+                self._remember_head(found.get(conversation_id, Head(conversation_id)))
+        return {conversation_id: self._heads[conversation_id] for conversation_id in wanted}
+
+    def _remember_head(self, head: Head) -> None:
+        self._heads[head.conversation_id] = head
+        self._heads.move_to_end(head.conversation_id)
+        if len(self._heads) > HEADS_MAX:
+            self._heads.popitem(last=False)
+
+    async def _read_known(self, group: Sequence[Waiting], heads: dict[str, Head]) -> list[Known]:
+        pictures: dict[str, Picture | None] = {}
+        for conversation_id, head in heads.items():
+            picture = self._pictures.known(conversation_id, head.members_seq)
+            pictures[conversation_id] = picture or await self._pictures.at(conversation_id, head.members_seq)
+        targets = await self._read_targets(group)
+        known = []
+        for waiting in group:
+            request = waiting.request
+            picture = pictures[request.conversation_id]
+            actor: Member | None = None
+            if picture is not None:
+                actor = picture.members.get(request.actor_id)
+            mentions = request.mentions
+            if waiting.mention_names and not request.trusted:
+                mentions = tuple(await self._memberships.mentioned(request.conversation_id, waiting.mention_names))
+            known.append(
+                Known(
+                    picture, actor, targets.get((request.conversation_id, _about(request))), mentions,
+                    request.mention_channel or (waiting.mention_channel and not request.trusted),
+                    await self._missing_file(request), waiting.message_id, waiting.preview, waiting.has_more, waiting.text,
+                )  # fmt: skip
+            )
+        return known
+
+    async def _missing_file(self, request: AppendRequest) -> str:
+        if not request.file_ids or request.trusted:
+            return ""
+        free = await self._attachments.attachable(request.file_ids, request.actor_id, request.conversation_id)
+        return next((file_id for file_id in request.file_ids if file_id not in free), "")
+
+    async def _read_targets(self, group: Sequence[Waiting]) -> dict[tuple[str, str], Message]:
+        wanted: dict[str, set[str]] = {}
+        for waiting in group:
+            if about := _about(waiting.request):
+                wanted.setdefault(waiting.request.conversation_id, set()).add(about)
+        found = {}
+        for conversation_id, message_ids in wanted.items():
+            messages = await self._store.messages(conversation_id, sorted(message_ids))
+            found |= {(conversation_id, message_id): message for message_id, message in messages.items()}
+        return found
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def _answer(self, waiting: Waiting, new: NewEntry) -> None:
+        entry = new.entry
+        self._metrics.appended.labels(entry.kind.value).inc()
+        self._metrics.append_seconds.observe(self._clock.monotonic() - waiting.since)
+        if entry.kind is EntryKind.MESSAGE and not new.silent:
+            self._receipts.mark_sent(entry)
+        for each in (waiting, *waiting.followers):
+            if not each.done.done():
+                each.done.set_result(Appended(entry))
+
+    def _answer_repeat(
+        self, waiting: Waiting, outcome: object, entries: Sequence[NewEntry], later: list[Waiting]
+    ) -> None:
+        if not isinstance(outcome, int):
+            later.append(waiting)
+            return
+        new = entries[outcome]
+        self._metrics.repeats.inc()
+        if not waiting.done.done():
+            reused = new.fingerprint != make_fingerprint(waiting.request)
+            waiting.done.set_result(Appended(new.entry, reused))
+
+    async def _refuse(self, refused: Sequence[tuple[Waiting, ChatError]]) -> None:
+        """A refusal stands only if the operation is not stored already: a repeat gets its first answer."""
+        stored = await self._store.stored([key_of(waiting.request) for waiting, _ in refused])
+        for waiting, error in refused:
+            found = stored.get(key_of(waiting.request))
+            if found is not None:
+                self._answer_stored(waiting, found)
+            else:
+                _fail(waiting, error)
+
+    def _settle_repeats(self, group: Sequence[Waiting], repeats: dict[OpKey, Stored]) -> list[Waiting]:
+        rest = []
+        for waiting in group:
+            found = repeats.get(key_of(waiting.request))
+            if found is None:
+                rest.append(waiting)
+            else:
+                self._answer_stored(waiting, found)
+        return rest
+
+    def _answer_stored(self, waiting: Waiting, found: Stored) -> None:
+        self._metrics.repeats.inc()
+        if not waiting.done.done():
+            reused = found.fingerprint != make_fingerprint(waiting.request)
+            waiting.done.set_result(Appended(found.entry, reused))
+
+
+class Crowds:
+    """Membership changes of channels that come so fast that they share entries."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._recent: dict[str, deque[float]] = {}
+        self._held: dict[str, list[Waiting]] = {}
+
+    def holds(self, request: AppendRequest, waiting: Waiting) -> bool:
+        """Keep the request for the next shared entry. False: it goes by itself.
+
+        Only changes that need no order between each other share: joins, without settings.
+        """
+        joins = request.kind == EntryKind.MEMBERSHIP and request.changes and request.settings is None
+        if not joins or request.trusted or any(role is None for _, role in request.changes):
+            return False
+        conversation_id, now = request.conversation_id, self._monotonic()
+        recent = self._recent.setdefault(conversation_id, deque(maxlen=MEMBERSHIP_BURST))
+        if len(recent) < MEMBERSHIP_BURST or now - recent[0] > MEMBERSHIP_GAP_S:
+            recent.append(now)
+            if len(self._recent) > HEADS_MAX:
+                self._recent.pop(next(iter(self._recent)))
+            return False
+        self._held.setdefault(conversation_id, []).append(waiting)
+        return True
+
+    def release(self, conversation_id: str) -> list[Waiting]:
+        """The held requests as few as possible: the first of each 500 users carries the others."""
+        leaders: list[Waiting] = []
+        for waiting in self._held.pop(conversation_id, []):
+            leader = leaders[-1] if leaders else None
+            joined = {} if leader is None else dict(leader.request.changes) | dict(waiting.request.changes)
+            if leader is None or len(joined) > MEMBERSHIP_CHANGES_MAX:
+                leaders.append(waiting)
+                continue
+            leader.request = msgspec.structs.replace(leader.request, changes=tuple(joined.items()))
+            leader.followers = [*leader.followers, waiting]
+        return leaders
+
+
+def _about(request: AppendRequest) -> str:
+    """The message that the request replies to or acts on; "": none."""
+    return request.thread_id or request.message_id
+
+
+def _fail(waiting: Waiting, error: ChatError) -> None:
+    for each in (waiting, *waiting.followers):
+        if not each.done.done():
+            each.done.set_exception(error)

@@ -1,0 +1,83 @@
+"""What a text may be, what of it is shown first, and whom it mentions."""
+
+import re
+import unicodedata
+from typing import Final
+
+import msgspec
+
+from nottermost_chat.errors import InvalidText
+from nottermost_chat.model import BODY_CHARS_MAX, PREVIEW_CHARS
+
+EVERYBODY: Final = frozenset({"channel", "here", "everyone", "all"})
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+_MENTION = re.compile(r"(?<![\w@.])@([\w](?:[\w.\-]*[\w])?)")
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_JOINERS = ("\u200d", "\ufe0f", "\ufe0e", "\u20e3")  # zero-width joiner, variation selectors, keycap
+_LINK = re.compile(r"\bhttps?://\S", re.IGNORECASE)
+
+
+class Mentions(msgspec.Struct, frozen=True):
+    """Whom a text names: user or team names in lower case, and whether everybody."""
+
+    names: tuple[str, ...]
+    everybody: bool
+
+
+def check_body(body: str, *, may_be_empty: bool = False) -> str:
+    """Returns the body. Raises: InvalidText when it is empty, too long or holds what cannot be stored."""
+    if not body.strip() and not may_be_empty:
+        raise InvalidText("the message is empty: write at least one visible character")
+    if len(body) > BODY_CHARS_MAX:
+        raise InvalidText(f"the message has {len(body)} characters, the limit is {BODY_CHARS_MAX}: send it as a file")
+    check_characters(body)
+    return body
+
+
+def check_characters(text: str) -> None:
+    """Raises: InvalidText when `text` holds U+0000 or a lone surrogate."""
+    if _REFUSED.search(text):
+        raise InvalidText("the text holds U+0000 or half of a surrogate pair: remove it")
+
+
+def make_preview(body: str) -> tuple[str, bool]:
+    """The first 200 code points, cut where no visible character is split, and whether there is more."""
+    if len(body) <= PREVIEW_CHARS:
+        return body, False
+    end = PREVIEW_CHARS
+    while end > PREVIEW_CHARS // 2 and not _is_boundary(body, end):
+        end -= 1
+    return body[:end], True
+
+
+def _is_boundary(text: str, index: int) -> bool:
+    """Whether a visible character begins at `index`, as far as combining marks, joiners and flags tell."""
+    before, after = text[index - 1], text[index]
+    if after in _JOINERS or before == "\u200d" or unicodedata.combining(after):
+        return False
+    if "\U0001f3fb" <= after <= "\U0001f3ff":  # a skin tone belongs to the emoji before it
+        return False
+    if _is_flag_half(before) and _is_flag_half(after):
+        run = index
+        while run > 0 and _is_flag_half(text[run - 1]):
+            run -= 1
+        return (index - run) % 2 == 0
+    return not (before == "\r" and after == "\n")
+
+
+def _is_flag_half(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def find_mentions(body: str) -> Mentions:
+    """Names after `@`, outside of code."""
+    if "@" not in body:
+        return Mentions((), False)
+    names = {name.lower() for name in _MENTION.findall(_CODE.sub(" ", body))}
+    return Mentions(tuple(sorted(names - EVERYBODY)), bool(names & EVERYBODY))
+
+
+def has_link(body: str) -> bool:
+    """Whether the text holds a web address."""
+    return _LINK.search(body) is not None

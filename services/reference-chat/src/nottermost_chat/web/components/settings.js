@@ -1,0 +1,91 @@
+/** One's own settings: profile, look, notifications, password, devices. */
+
+import { api } from "../api.js";
+import { attempt, h, toast, twoLines } from "../dom.js";
+import { notificationsOn, notificationsPossible, setNotifications } from "../notify.js";
+import { store } from "../store.js";
+import { setTheme, theme } from "../theme.js";
+import { formatAgo, formatFull } from "../time.js";
+import { checkbox, confirmDialog, field, form, mentionField, openDialog, tabs } from "./dialog.js";
+
+export function openSettings() {
+  openDialog("Settings", tabs("Settings", { Profile: profile, Look: look, Notifications: notifications, Password: password, Devices: devices }), { className: "settings" });
+}
+
+function profile() {
+  const { username, display_name, title, email } = store.me;
+  const save = async (values) => {
+    const user = await api.patch("/api/users/me", values);
+    Object.assign(store.me, values);
+    store.learnUsers([user]);
+    toast("Saved.");
+  };
+  return form(
+    [
+      field("Name", { name: "display_name", value: display_name, maxlength: 250, autocomplete: "name" }),
+      mentionField("User name", { value: username, autocomplete: "username" }),
+      field("What you do", { name: "title", value: title, maxlength: 250, autocomplete: "organization-title" }),
+      h("p", { class: "dim" }, `E-mail: ${email ?? "none"}`),
+    ],
+    "Save",
+    save,
+  );
+}
+
+function look() {
+  const options = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+  return h(
+    "fieldset",
+    { class: "choices" },
+    h("legend", {}, "Theme"),
+    options.map(([value, label]) => checkbox(label, { type: "radio", name: "theme", value, checked: theme() === value, onchange: () => setTheme(value) })),
+  );
+}
+
+function notifications() {
+  const state = h("p", { class: "dim", role: "status" }, notificationsPossible() ? "" : "The browser does not allow notifications for this page.");
+  const change = async ({ target }) => {
+    target.checked = await setNotifications(target.checked);
+    if (!notificationsPossible()) state.textContent = "The browser does not allow notifications for this page.";
+  };
+  const props = { checked: notificationsOn(), disabled: !notificationsPossible(), onchange: change };
+  return h("div", {}, checkbox("Notify me of mentions and direct messages while I look elsewhere", props), state);
+}
+
+function password() {
+  const change = async (values, element) => {
+    if (values.new_password !== values.again) throw Object.assign(new Error("The new passwords are not the same."), { code: "mismatch" });
+    await api.put("/api/users/me/password", { old_password: values.old_password, new_password: values.new_password });
+    element.reset();
+    toast("The password was changed. Your other devices were signed out.");
+  };
+  const secret = (name, props) => ({ name, type: "password", required: true, ...props });
+  const fresh = { minlength: 8, autocomplete: "new-password" };
+  const fields = [
+    field("Current password", secret("old_password", { autocomplete: "current-password" })),
+    field("New password", secret("new_password", fresh), "At least 8 characters."),
+    field("New password again", secret("again", fresh)),
+  ];
+  return form(fields, "Change password", change);
+}
+
+function devices() {
+  const list = h("ul", { class: "people", "aria-label": "Devices" });
+  const draw = async () => {
+    const views = await attempt(() => api.get("/api/users/me/devices"));
+    list.replaceChildren(...(views ?? []).sort((a, b) => b.current - a.current || b.last_seen_at.localeCompare(a.last_seen_at)).map(row));
+  };
+  const signOut = async (device) => {
+    if (device.current) return api.signOut();
+    const sure = await confirmDialog("Sign this device out?", `${device.name || "The device"} needs the password again.`, "Sign out");
+    if (sure) await attempt(() => api.delete(`/api/users/me/devices/${device.device_id}`));
+    return draw();
+  };
+  const row = (device) => {
+    const name = `${device.name || "Unnamed device"}${device.current ? " (this one)" : ""}`;
+    const about = twoLines(name, `Last seen ${formatAgo(device.last_seen_at)}`, { title: `Since ${formatFull(device.created_at)}` });
+    return h("li", { class: "person" }, about, h("button", { "aria-label": `Sign out ${name}`, onclick: () => signOut(device) }, "Sign out"));
+  };
+  draw();
+  return h("div", {}, h("p", { class: "dim" }, "You are signed in on these. Sign out what you do not know or no longer use."), list);
+}
