@@ -35,6 +35,7 @@ from nottermost_chat.metrics import Metrics
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Settings
+from nottermost_chat.welcome import WelcomeAccount, make_welcome
 from nottermost_chat.workers import housekeeping
 from nottermost_chat.workers.canary import Canary
 from nottermost_chat.workers.indexer import Indexer
@@ -82,21 +83,22 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         )  # fmt: skip
 
 
-async def serve(
-    settings: Settings, *, ready: Callable[[Services, int], object] = lambda _services, _port: None
-) -> None:
+async def serve(settings: Settings, *, welcome: bool, announce: Callable[[str, list[WelcomeAccount]], object]) -> None:
     """Run the whole chat until SIGTERM or SIGINT, then drain.
 
     Args:
-        ready: called once the port is open, with the services and the port.
+        welcome: fill an empty data folder with the welcome workspace.
+        announce: called once the port is open, with the address and the welcome accounts.
     """
     sys.setswitchinterval(GIL_SWITCH_S)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_services(settings) as services, running_chat(services) as port:
-        ready(services, port)
-        await stop.wait()
+    async with open_services(settings) as services:
+        accounts = await make_welcome(services) if welcome else []
+        async with running_chat(services) as port:
+            announce(settings.public_url or f"http://{settings.host}:{port}", accounts)
+            await stop.wait()
 
 
 @asynccontextmanager

@@ -1,12 +1,12 @@
 """Token buckets: who may do how much, how often."""
 
-from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 
 from nottermost_chat.errors import RateLimited
 from nottermost_chat.settings import Rate
 
-BUCKETS_MAX = 200_000  # about 40 MB; the bucket used longest ago goes first, and a full one loses nothing by it
+BUCKETS_MAX = 200_000  # about 40 MB; above it the oldest tenth goes, and a bucket that is full loses nothing by it
 
 
 class RateLimiter:
@@ -15,7 +15,7 @@ class RateLimiter:
     def __init__(self, monotonic: Callable[[], float], *, buckets_max: int = BUCKETS_MAX) -> None:
         self._monotonic = monotonic
         self._buckets_max = buckets_max
-        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
         self._exempt: set[str] = set()
 
     def exempt(self, key: str) -> None:
@@ -29,13 +29,14 @@ class RateLimiter:
         """
         if key in self._exempt:
             return
-        now = self._monotonic()
-        per_s = rate.per_minute / 60
-        tokens, at = self._buckets.pop((what, key), (float(rate.burst), now))
-        tokens = min(float(rate.burst), tokens + (now - at) * per_s)
-        allowed = tokens >= 1
-        self._buckets[what, key] = (tokens - 1 if allowed else tokens, now)
-        if len(self._buckets) > self._buckets_max:
-            self._buckets.popitem(last=False)
-        if not allowed:
+        now, bucket = self._monotonic(), (what, key)
+        per_s, burst = rate.per_minute / 60, float(rate.burst)
+        tokens, at = self._buckets.get(bucket, (burst, now))
+        tokens = min(burst, tokens + (now - at) * per_s)
+        if tokens < 1:
+            self._buckets[bucket] = (tokens, now)
             raise RateLimited(what, max(1, round((1 - tokens) / per_s * 1000)))
+        self._buckets[bucket] = (tokens - 1, now)
+        if len(self._buckets) > self._buckets_max:
+            for oldest in list(islice(self._buckets, self._buckets_max // 10)):
+                del self._buckets[oldest]

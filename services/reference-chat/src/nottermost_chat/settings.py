@@ -13,6 +13,7 @@ import msgspec
 from nottermost_chat.errors import StartError
 
 PREFIX = "NOTTERMOST_"
+CLIENT_PREFIX = "NOTTERMOST_CLIENT_"  # who the command line logs in as; not the server's business
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +87,7 @@ def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
     """
     raw: dict[str, Any] = {}
     for name, value in environment.items():
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and not name.startswith(CLIENT_PREFIX):
             *parents, leaf = name.removeprefix(PREFIX).lower().split("__")
             place = raw
             for parent in parents:

@@ -1,9 +1,9 @@
 """The connection plane: sockets on one side, ingest and deliveries on the other. Knows nothing of storage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, get_args
 
 import msgspec
 import structlog
@@ -72,13 +72,18 @@ OPERATIONS_MAX = 64  # unanswered operations of one connection; a client has one
 PRESENCE_EVERY_S = 2.0  # ADR 0011
 ROUTES_EVERY_S = 30  # half of how long a route lives
 QUERY_USERS_MAX = 500
+FLUSH_REST_S = 0.001  # collects an acknowledgement and the deliveries of the same batch into one write
+FLUSH_REST_SHARE = 2.0  # of what the last round of writes took: at most a third of the time goes into writing
+FLUSH_REST_S_MAX = 0.02
 RESUME_SPREAD_S = 10.0  # after a lapse, so that not everybody resumes at once
+DRAIN_TASKS_S = 2.0  # for what is under way when everybody has been sent away
 WHEEL_SLOTS = 128  # seconds; longer than any deadline here
 
 logger = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(AnyClientFrame).decode
 _PONG = make_frame(_encode(Pong()))
+CLIENT_FRAMES: Final[tuple[type[ClientFrame], ...]] = get_args(AnyClientFrame)
 NOBODY: Final[tuple[Connection, ...]] = ()
 
 
@@ -119,9 +124,11 @@ class Gateway:
         self._watchers: dict[str, set[Connection]] = {}  # user on whose screens
         self._presence: dict[str, PresenceEntry] = {}
         self._dirty: list[Connection] = []
+        self._flush_not_before = 0.0
         self._wheel: TimerWheel[Connection] = TimerWheel(WHEEL_SLOTS, self._check_connection)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._draining = self._ended = False
+        self._frames_in = {kind: metrics.frames_in.labels(kind.__struct_config__.tag) for kind in CLIENT_FRAMES}
 
     # --- connections come and go ---------------------------------------------------------------
 
@@ -193,7 +200,7 @@ class Gateway:
             else:
                 self._refuse(connection, UnknownFrame(f"the frame cannot be read: {error}"))
             return
-        self.metrics.frames_in.labels(frame.__struct_config__.tag).inc()
+        self._frames_in[type(frame)].inc()
         try:
             self._on_frame(connection, frame)
         except ChatError as error:
@@ -546,15 +553,24 @@ class Gateway:
     # --- time ----------------------------------------------------------------------------------
 
     def flush_soon(self, connection: Connection) -> None:
-        """Write the connection's outbox at the end of this turn of the event loop, with all others."""
+        """Write the connection's outbox soon, together with all others that have something by then."""
         if not self._dirty:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_at(self._flush_not_before, self._flush)
         self._dirty.append(connection)
 
     def _flush(self) -> None:
+        """Write, then rest: what comes meanwhile leaves in the same write, which is what costs.
+
+        The pause grows with what the last round cost, so a large channel cannot take the loop
+        from everybody else, and a quiet one is written to at once.
+        """
+        loop = asyncio.get_running_loop()
         dirty, self._dirty = self._dirty, []
+        started = loop.time()
         for connection in dirty:
             connection.flush()
+        ended = loop.time()
+        self._flush_not_before = ended + min(FLUSH_REST_S_MAX, max(FLUSH_REST_S, FLUSH_REST_SHARE * (ended - started)))
 
     async def run(self) -> None:
         """Turn the wheel, tell presence, renew routes."""
@@ -595,17 +611,24 @@ class Gateway:
             connection.close(CloseCode.DRAIN)
         for connection in list(self._open):
             connection.close(CloseCode.DRAIN)
+        await asyncio.sleep(0)
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=DRAIN_TASKS_S)
+        self._ended = True
         for task in list(self._tasks):
             task.cancel()
 
-    def _start(self, work: "Awaitable[None]") -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside; its refusals are logged, it never outlives the gateway's drain."""
+        if self._ended:
+            work.close()
+            return
         task = asyncio.ensure_future(_guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _guard(work: Awaitable[None]) -> None:
+async def _guard(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except ChatError as error:

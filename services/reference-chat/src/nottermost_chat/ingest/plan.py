@@ -28,6 +28,7 @@ from nottermost_chat.ports import AppendRequest, Batch, HeadMove, NewEntry, OpKe
 BATCH_ITEMS_MAX: Final = 90  # a DynamoDB transaction takes 100 items; heads and texts need the rest
 BATCH_BYTES_MAX: Final = 1_000_000
 EMOJI_CHARS_MAX: Final = 64
+KINDS: Final = {kind.value: kind for kind in EntryKind}
 
 Outcome = int | ChatError | None  # index into the batch's entries; a refusal; None: not in this batch
 
@@ -126,7 +127,7 @@ def _make_entry(
     request: AppendRequest, facts: Known, head: Head, now_ms: int, undo_ms: int
 ) -> tuple[NewEntry, Head]:
     judge_actor(request, facts)
-    kind, target = EntryKind(request.kind), facts.target
+    kind, target = KINDS[request.kind], facts.target
     message_id, target_seq, change = request.message_id, 0, None
     if kind is EntryKind.MESSAGE:
         message_id = facts.message_id
@@ -197,7 +198,7 @@ def judge_target(request: AppendRequest, facts: Known, now_ms: int, undo_ms: int
         raise NotFound(f"there is no message {request.message_id} in conversation {request.conversation_id}")
     own = target.entry.actor_id == request.actor_id
     admin = facts.actor is not None and facts.actor.role in (Role.OWNER, Role.ADMIN)
-    match EntryKind(request.kind):
+    match KINDS[request.kind]:
         case EntryKind.EDIT if not (own or request.trusted):
             raise Forbidden("only the author edits a message")
         case EntryKind.DELETE if not (own or admin or request.trusted):

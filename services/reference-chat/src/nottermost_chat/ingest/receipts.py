@@ -3,15 +3,18 @@
 import asyncio
 
 import msgspec
+import structlog
 
 from nottermost_chat.clock import Clock
-from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Entry
+from nottermost_chat.errors import ChatError
+from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Entry, Head
 from nottermost_chat.ports import Cursor, Delivery, Memberships, MessageStore, Signal
 from nottermost_chat.protocol import ReceiptChanged
 
 EVERY_S = 1.0
 WAITING_MAX = 100_000  # users times conversations; above it new marks are dropped, cursors rise with the next one
 
+logger = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,43 +44,63 @@ class Receipts:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.flush()
+            try:
+                await self.flush()
+            except ChatError as error:
+                logger.warning("receipts_failed", error=repr(error))
 
     async def flush(self) -> None:
-        """Raise what was marked, and tell those who look."""
+        """Raise what was marked, and tell those who look. What fails is marked again."""
         read, self._read = self._read, {}
         delivered, self._delivered = self._delivered, {}
         sent, self._sent = self._sent, {}
-        if not (read or delivered or sent):
+        try:
+            await self._write(read, delivered, sent)
+        except ChatError:
+            self._sent = sent | self._sent
+            for (conversation_id, user_id), seq in read.items():
+                self.mark(user_id, conversation_id, read_seq=seq)
+            for (conversation_id, user_id), seq in delivered.items():
+                self.mark(user_id, conversation_id, delivered_seq=seq)
+            raise
+
+    async def _write(
+        self, read: dict[tuple[str, str], int], delivered: dict[tuple[str, str], int], sent: dict[tuple[str, str], Entry]
+    ) -> None:
+        keys = read.keys() | delivered.keys() | sent.keys()
+        if not keys:
             return
+        heads = await self._store.heads(sorted({conversation_id for conversation_id, _ in keys}))
         cursors = []
-        for key in read.keys() | delivered.keys() | sent.keys():
-            cursor = await self._cursor(key, read.get(key, 0), delivered.get(key, 0), sent.get(key))
+        for key in keys:
+            head = heads.get(key[0], Head(key[0]))
+            cursor = await self._cursor(key, head, read.get(key, 0), delivered.get(key, 0), sent.get(key))
             if cursor is not None:
                 cursors.append(cursor)
         await self._memberships.raise_cursors(cursors)
-        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) not in sent])
+        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) not in sent], heads)
 
     async def _cursor(
-        self, key: tuple[str, str], read_seq: int, delivered_seq: int, sent: Entry | None
+        self, key: tuple[str, str], head: Head, read_seq: int, delivered_seq: int, sent: Entry | None
     ) -> Cursor | None:
         conversation_id, user_id = key
+        delivered_seq = min(delivered_seq, head.seq)  # nobody has received what is not there yet
+        if read_seq > head.seq:
+            read_seq = 0
         if sent is not None and sent.seq >= read_seq:
             return Cursor(conversation_id, user_id, sent.seq, sent.messages, sent.channel_mentions, sent.seq)
         if user_id not in await self._memberships.among(conversation_id, [user_id]):
             return None
         counted = await self._store.entries(conversation_id, read_seq - 1, 1) if read_seq else []
         if read_seq and (not counted or counted[0].seq != read_seq):
-            return None  # above the head: no such entry was ever shown
+            return None  # trimmed: everybody has come further
         messages, mentions = (counted[0].messages, counted[0].channel_mentions) if counted else (0, 0)
         return Cursor(conversation_id, user_id, read_seq, messages, mentions, max(delivered_seq, read_seq))
 
-    async def _tell(self, cursors: list[Cursor]) -> None:
-        heads = await self._store.heads(sorted({cursor.conversation_id for cursor in cursors}))
+    async def _tell(self, cursors: list[Cursor], heads: dict[str, Head]) -> None:
         for cursor in cursors:
-            head = heads.get(cursor.conversation_id)
-            if head is not None and head.members <= RECEIPT_MEMBERS_MAX:
+            if cursor.conversation_id in heads and heads[cursor.conversation_id].members <= RECEIPT_MEMBERS_MAX:
                 frame = ReceiptChanged(
-                    cursor.conversation_id, cursor.user_id, min(cursor.delivered_seq, head.seq), cursor.read_seq
+                    cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq
                 )
                 await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))

@@ -1,7 +1,7 @@
 """The durability plane: collects requests, decides, appends them in groups, and only then answers."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -290,6 +290,8 @@ class IngestService:
             records = await self._with_restored_text(records)
         await self._publisher.publish(records)
         self._metrics.batch_entries.observe(len(entries))
+        for kind, count in Counter(new.entry.kind for new in entries).items():
+            self._metrics.appended.labels(kind.value).inc(count)
 
     async def _with_restored_text(self, records: list[LogRecord]) -> list[LogRecord]:
         full = []
@@ -366,7 +368,6 @@ class IngestService:
 
     def _answer(self, waiting: Waiting, new: NewEntry) -> None:
         entry = new.entry
-        self._metrics.appended.labels(entry.kind.value).inc()
         self._metrics.append_seconds.observe(self._clock.monotonic() - waiting.since)
         if entry.kind is EntryKind.MESSAGE and not new.silent:
             self._receipts.mark_sent(entry)

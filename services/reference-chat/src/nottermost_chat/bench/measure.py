@@ -1,0 +1,263 @@
+"""The measurements themselves; `run_bench` makes them one after the other and gives their rows."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from nottermost_chat.bench.crowd import Crowd, make_crowd
+from nottermost_chat.bench.load import RawClient, connect, make_send
+from nottermost_chat.bench.reference import GO, SECONDS, measure_bare_store, measure_fdatasync_ms
+from nottermost_chat.bench.server import RunningServer, bare_server, chat_server, pin, raise_file_limit
+
+SENDERS = 64
+READERS = 1000
+IDLE = 5000
+CHANNEL_SENDERS = 16
+BODY = "x" * 100
+WARM_UP_S = 1.0
+SETTLE_S = 3.0
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One figure: what was measured, beside what, and what is aimed at."""
+
+    name: str
+    value: float
+    unit: str
+    reference: str = ""
+    ratio: float | None = None
+    aim: str = ""
+
+
+async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[str], None]) -> list[Row]:
+    """Measure everything.
+
+    Args:
+        folder: where the data goes, which decides what a sync costs; None: a temporary folder.
+        export: a Slack export for the import; None: left out.
+    """
+    pin(1)
+    raise_file_limit()
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        data = Path(name)
+        tell("making a crowd")
+        crowd = await make_crowd(data / "chat", IDLE, pairs=SENDERS // 2, in_channel=READERS)
+        rows = [Row("one fdatasync", measure_fdatasync_ms(data), "ms")]
+        tell("sends")
+        bare = measure_bare_store(data, batch=SENDERS, conversations=SENDERS // 2, body=BODY)
+        async with chat_server(data / "chat") as server:
+            sends, append = await measure_sends(server, crowd)
+            rows.append(_against("durable sends", sends, "1/s", f"bare store {bare:,.0f}/s", sends / bare, "≥ 0.3"))
+            rows.append(append)
+            tell("latency at half of saturation")
+            rows += await measure_latency(server, crowd, sends / 2)
+        tell("deliveries")
+        async with bare_server() as server:
+            loop = await measure_bare_loop(server)
+        async with chat_server(data / "chat") as server:
+            deliveries, lags = await measure_deliveries(server, crowd)
+        rows.append(_against("deliveries to 1,000", deliveries, "1/s", f"bare loop {loop:,.0f}/s", deliveries / loop, "≥ 0.6"))
+        rows += lags
+        tell("idle connections")
+        async with chat_server(data / "chat") as server:
+            rows.append(await measure_memory(server, crowd))
+        if export is not None:
+            tell("import")
+            rows.append(await measure_import(data / "import", export, bare))
+    return rows
+
+
+async def measure_sends(server: RunningServer, crowd: Crowd) -> tuple[float, Row]:
+    """Closed loop: each of 64 senders sends its next message when the last one is acknowledged."""
+    places = {}
+    waits: list[float] = []
+    counting = False
+    done = 0
+
+    def on_frame(client: RawClient, payload: bytes) -> None:
+        nonlocal done
+        if payload.startswith(b'{"type":"message:ack"'):
+            place = places[client]
+            now = time.perf_counter()
+            if counting:
+                done += 1
+                waits.append(now - place[2])
+            place[1] += 1
+            place[2] = now
+            client.send(make_send(place[0], f"{place[3]}-{place[1]}", BODY))
+
+    clients = await connect(server.port, crowd.tokens[:SENDERS], on_frame)
+    for number, client in enumerate(clients):
+        places[client] = [crowd.directs[number // 2], 0, time.perf_counter(), f"s{number}"]
+        client.send(make_send(crowd.directs[number // 2], f"s{number}-0", BODY))
+    await asyncio.sleep(WARM_UP_S)
+    counting, started = True, time.perf_counter()
+    await asyncio.sleep(SECONDS)
+    counting, seconds = False, time.perf_counter() - started
+    for client in clients:
+        client.close()
+    waits.sort()
+    return done / seconds, Row("acknowledgement p50 / p99 at saturation", _at(waits, 0.99) * 1000, "ms",
+                               f"p50 {_at(waits, 0.5) * 1000:.1f} ms")  # fmt: skip
+
+
+async def measure_latency(server: RunningServer, crowd: Crowd, per_s: float) -> list[Row]:
+    """Open loop at a fixed rate: from the intended moment of sending to the frame at the other member."""
+    intended: dict[str, float] = {}
+    waits: list[float] = []
+
+    def on_frame(_client: RawClient, payload: bytes) -> None:
+        if payload.startswith(b'{"type":"message:new"'):
+            frame = _decode(payload)
+            at = intended.get(frame.client_msg_id)
+            if at is not None and frame.client_msg_id[-1] != _side(_client):
+                waits.append(time.perf_counter() - at)
+
+    sides: dict[RawClient, str] = {}
+
+    def _side(client: RawClient) -> str:
+        return sides[client]
+
+    clients = await connect(server.port, crowd.tokens[:SENDERS], on_frame)
+    sides.update({client: "ab"[number % 2] for number, client in enumerate(clients)})
+    started = time.perf_counter()
+    sent, total = 0, round(per_s * (WARM_UP_S + SECONDS))
+    while sent < total:
+        now = time.perf_counter()
+        while sent < total and started + sent / per_s <= now:
+            number = sent % SENDERS
+            key = f"l{sent}-{'ab'[number % 2]}"
+            if sent > per_s * WARM_UP_S:
+                intended[key] = started + sent / per_s
+            clients[number].send(make_send(crowd.directs[number // 2], key, BODY))
+            sent += 1
+        await asyncio.sleep(0.0005)
+    await asyncio.sleep(1)
+    for client in clients:
+        client.close()
+    waits.sort()
+    lost = len(intended) - len(waits)
+    note = f"{per_s:,.0f} sends/s, {len(waits):,} measured, {lost} missing"
+    return [
+        Row("send to deliver p50", _at(waits, 0.5) * 1000, "ms", note),
+        Row("send to deliver p99", _at(waits, 0.99) * 1000, "ms", note, aim="≤ 50 ms"),
+    ]
+
+
+class _New(msgspec.Struct):
+    client_msg_id: str = ""
+
+
+_decode = msgspec.json.Decoder(_New).decode
+
+
+async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float, list[Row]]:
+    """One channel with 1,000 readers; 16 of them send as fast as they are acknowledged."""
+    counts: dict[RawClient, int] = {}
+    waits: list[float] = []
+    sent_at: dict[str, float] = {}
+
+    def on_frame(client: RawClient, payload: bytes) -> None:
+        if payload.startswith(b'{"type":"message:ack"'):
+            counts[client] += 1
+            key = f"d{numbers[client]}-{counts[client]}"
+            sent_at[key] = time.perf_counter()
+            client.send(make_send(crowd.channel, key, BODY))
+
+    clients = await connect(server.port, crowd.tokens[:READERS])
+    numbers = {client: number for number, client in enumerate(clients[:CHANNEL_SENDERS])}
+    for client, number in numbers.items():
+        client.on_frame = on_frame
+        counts[client] = 0
+        client.send(make_send(crowd.channel, f"d{number}-0", BODY))
+    await asyncio.sleep(WARM_UP_S)
+    before, started = sum(client.frames for client in clients), time.perf_counter()
+    await asyncio.sleep(SECONDS)
+    got, seconds = sum(client.frames for client in clients) - before, time.perf_counter() - started
+    rate = got / seconds
+    for client in numbers:
+        client.on_frame = None
+    await asyncio.sleep(0.5)
+
+    half = rate / READERS / 2
+    keys: dict[str, float] = {}
+    watchers = clients[CHANNEL_SENDERS::50]
+
+    def on_new(_client: RawClient, payload: bytes) -> None:
+        at = keys.get(_decode(payload).client_msg_id)
+        if at is not None:
+            waits.append(time.perf_counter() - at)
+
+    for client in watchers:
+        client.on_frame = on_new
+    started, sent, total = time.perf_counter(), 0, round(half * SECONDS)
+    while sent < total:
+        now = time.perf_counter()
+        while sent < total and started + sent / half <= now:
+            keys[f"h{sent}"] = started + sent / half
+            clients[sent % CHANNEL_SENDERS].send(make_send(crowd.channel, f"h{sent}", BODY))
+            sent += 1
+        await asyncio.sleep(0.0005)
+    await asyncio.sleep(1)
+    for client in clients:
+        client.close()
+    waits.sort()
+    note = f"{half:,.0f} messages/s to {READERS:,} readers"
+    return rate, [
+        Row("fan-out send to deliver p50", _at(waits, 0.5) * 1000, "ms", note),
+        Row("fan-out send to deliver p99", _at(waits, 0.99) * 1000, "ms", note, aim="≤ 50 ms"),
+    ]
+
+
+async def measure_bare_loop(server: RunningServer) -> float:
+    """Frames a second that this process takes from the bare loop."""
+    clients = await connect(server.port, [""] * READERS)
+    clients[0].send(GO)
+    await asyncio.sleep(WARM_UP_S)
+    before, started = sum(client.frames for client in clients), time.perf_counter()
+    await asyncio.sleep(SECONDS)
+    got, seconds = sum(client.frames for client in clients) - before, time.perf_counter() - started
+    for client in clients:
+        client.close()
+    return got / seconds
+
+
+async def measure_memory(server: RunningServer, crowd: Crowd) -> Row:
+    """Resident memory of the server a connection, over what it has after a few came and went."""
+    for client in await connect(server.port, crowd.tokens[:200]):
+        client.close()
+    await asyncio.sleep(SETTLE_S)
+    before = server.rss_kib()
+    clients = await connect(server.port, crowd.tokens)
+    await asyncio.sleep(SETTLE_S)
+    each = (server.rss_kib() - before) / len(clients)
+    for client in clients:
+        client.close()
+    return Row(f"idle connection, of {len(clients):,}", each, "KiB", f"server without: {before / 1024:,.0f} MiB",
+               aim="≤ 12 KiB")  # fmt: skip
+
+
+async def measure_import(data: Path, export: Path, bare: float) -> Row:
+    """The whole import, search index included."""
+    from nottermost_chat.settings import load_settings
+    from nottermost_chat.slack.importer import run_import
+
+    started = time.perf_counter()
+    result = await run_import(load_settings({}, data=data), export, lambda _done, _total: None)
+    seconds = time.perf_counter() - started
+    rate = result.messages / seconds
+    name = f"import of {result.messages:,} messages in {seconds:.1f} s"
+    return _against(name, rate, "1/s", f"bare store {bare:,.0f}/s", rate / bare, "≤ 15 s for 16,466")
+
+
+def _against(name: str, value: float, unit: str, reference: str, ratio: float, aim: str) -> Row:
+    return Row(name, value, unit, reference, ratio, aim)
+
+
+def _at(ordered: list[float], share: float) -> float:
+    """The value below which `share` of the ordered values lie; without values there is none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")

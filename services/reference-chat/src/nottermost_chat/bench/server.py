@@ -1,0 +1,98 @@
+"""The chat as a process of its own, on a core of its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from nottermost_chat.bench.crowd import ENVIRONMENT
+from nottermost_chat.errors import StartError
+
+START_S = 30.0
+STOP_S = 20.0
+
+
+class RunningServer(msgspec.Struct, frozen=True):
+    """A process that listens."""
+
+    pid: int
+    port: int
+
+    def rss_kib(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
+
+
+def pin(core: int) -> None:
+    """Keep this process on one core, where the machine has another for the server."""
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
+
+
+@asynccontextmanager
+async def chat_server(data: Path) -> AsyncIterator[RunningServer]:
+    """The real chat over the folder."""
+    command = "from nottermost_chat.bench.server import run_chat; run_chat()"
+    async with _process(command, {"NOTTERMOST_DATA": str(data), "NOTTERMOST_PORT": "0"} | ENVIRONMENT) as server:
+        yield server
+
+
+@asynccontextmanager
+async def bare_server() -> AsyncIterator[RunningServer]:
+    """The reference: a bare uvloop loop that writes a prebuilt frame."""
+    async with _process("from nottermost_chat.bench.reference import run_bare; run_bare()", {}) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _process(command: str, environment: dict[str, str]) -> AsyncIterator[RunningServer]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", command, env=os.environ | environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START_S):
+            line = await process.stdout.readline()
+        if not line.strip().isdigit():
+            raise StartError("the server to be measured did not start: see its message above")
+        yield RunningServer(process.pid, int(line))
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def run_chat() -> None:
+    """The chat as `nottermost chat run --empty` runs it; prints its port."""
+    import uvloop
+
+    from nottermost_chat.bootstrap import configure_logging, serve
+    from nottermost_chat.settings import load_settings
+
+    pin(0)
+    raise_file_limit()
+    settings = load_settings(os.environ)
+    configure_logging(settings.log_level)
+
+    def announce(url: str, _accounts: object) -> None:
+        print(url.rpartition(":")[2], flush=True)
+
+    uvloop.run(serve(settings, welcome=False, announce=announce))
+
+
+def raise_file_limit() -> None:
+    """As many open sockets as the machine allows."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
