@@ -82,7 +82,9 @@ def import_(
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("importing", total=None)
-        result = uvloop.run(run_import(settings, file, lambda done, total: bar.update(task, completed=done, total=total)))
+        result = uvloop.run(
+            run_import(settings, file, lambda done, total: bar.update(task, completed=done, total=total))
+        )
     if json:
         sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
         return
@@ -95,8 +97,13 @@ def claim(
     link: Annotated[str, typer.Argument(help="The link or token that an import or an administrator gave.")],
     password: Annotated[
         str,
-        typer.Option(envvar="NOTTERMOST_CLIENT_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True,
-                     help="The password that the account gets."),
+        typer.Option(
+            envvar="NOTTERMOST_CLIENT_PASSWORD",
+            prompt=True,
+            hide_input=True,
+            confirmation_prompt=True,
+            help="The password that the account gets.",
+        ),
     ],
     url: Url = LOCAL,
     json: Json = False,
@@ -105,7 +112,6 @@ def claim(
 
     Example: nottermost chat claim 'http://127.0.0.1:3000/claim#token=…'
     """
-    import asyncio
 
     from nottermost_chat.client import Rest
 
@@ -157,9 +163,8 @@ def docs(
     Example: nottermost chat docs --check
     """
     from nottermost_chat.generated import check_documents, write_documents
-    from nottermost_conventions import ExitCode
-
     from nottermost_cli.reference import check_reference, write_reference
+    from nottermost_conventions import ExitCode
 
     if not check:
         write_documents(folder)
@@ -217,7 +222,9 @@ def tail(
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(help='Words, "phrases", prefix*, and from: in: with: before: after: on: has:')],
+    query: Annotated[
+        str, typer.Argument(help='Words, "phrases", prefix*, and from: in: with: before: after: on: has:')
+    ],
     email: Email,
     password: Password,
     url: Url = LOCAL,

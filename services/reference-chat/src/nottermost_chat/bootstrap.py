@@ -123,7 +123,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
     projector, indexer = Projector(directory, pictures), Indexer(services.store, directory, services.search)
     canary = Canary(services)
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
-    server = await listen(gateway, app, settings.host, settings.port)  # type: ignore[arg-type]
+    server = await listen(gateway, app, settings.host, settings.port)
     canary.watch(f"http://127.0.0.1:{server.port}")
     async with asyncio.TaskGroup() as roles:
         tasks = [

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import uvicorn
 from picows import WSAutoPingStrategy, WSListener, WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.picows import WSProtocol
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not in its stubs; picows' own client uses it so
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -126,7 +126,7 @@ async def listen(gateway: Gateway, app: AsgiApp, host: str, port: int) -> Server
     def make_http() -> HttpToolsProtocol:
         return HttpToolsProtocol(config=config, server_state=state, app_state={})
 
-    def make_socket(remote: str) -> WSProtocol:
+    def make_socket(remote: str) -> Any:
         """As picows.ws_create_server makes it; its own listener is not used because the port is shared."""
         return WSProtocol(
             None, None, False, lambda _request: _admit(gateway, remote), logger, False,

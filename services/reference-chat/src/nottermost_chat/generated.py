@@ -104,10 +104,12 @@ def _errors() -> Iterator[type[ChatError]]:
 
 
 def _render_settings() -> str:
-    lines = ["# Settings", NOTE, "", inspect.cleandoc(Settings.__doc__ or ""), "",
-             f"Set them as environment variables; `{PREFIX}LIMITS__STANDARD__USER_MESSAGES__BURST=50` reaches into a "
-             "table. A name that does not exist is an error.", "",
-             "| variable | type | default |", "|---|---|---|"]  # fmt: skip
+    how = (
+        f"Set them as environment variables; `{PREFIX}LIMITS__STANDARD__USER_MESSAGES__BURST=50` reaches into a table. "
+        "A name that does not exist is an error."
+    )
+    about = inspect.cleandoc(Settings.__doc__ or "")
+    lines = ["# Settings", NOTE, "", about, "", how, "", "| variable | type | default |", "|---|---|---|"]
     lines += [f"| `{name}` | {kind} | `{default}` |" for name, kind, default in _settings(Settings, PREFIX)]
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """Token buckets: who may do how much, how often."""
 
+import math
 from collections.abc import Callable
 from itertools import islice
 
@@ -35,7 +36,7 @@ class RateLimiter:
         tokens = min(burst, tokens + (now - at) * per_s)
         if tokens < 1:
             self._buckets[bucket] = (tokens, now)
-            raise RateLimited(what, max(1, round((1 - tokens) / per_s * 1000)))
+            raise RateLimited(what, math.ceil((1 - tokens) / per_s * 1000))
         self._buckets[bucket] = (tokens - 1, now)
         if len(self._buckets) > self._buckets_max:
             for oldest in list(islice(self._buckets, self._buckets_max // 10)):

@@ -20,7 +20,9 @@ class Metrics:
         self.append_seconds = Histogram(
             "chat_append_seconds", "From submit to durable", buckets=_FAST, registry=registry
         )
-        self.batch_entries = Histogram("chat_append_batch_entries", "Entries a batch", buckets=_COUNTS, registry=registry)
+        self.batch_entries = Histogram(
+            "chat_append_batch_entries", "Entries a batch", buckets=_COUNTS, registry=registry
+        )
         self.appended = Counter("chat_entries_appended_total", "Entries stored", ["kind"], registry=registry)
         self.repeats = Counter("chat_append_repeats_total", "Repeated operations answered", registry=registry)
         self.conflicts = Counter("chat_append_conflicts_total", "Appends refused and planned again", registry=registry)

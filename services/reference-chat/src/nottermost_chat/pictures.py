@@ -72,7 +72,7 @@ class Pictures:
         picture = self._known.get(entry.conversation_id)
         if picture is None or picture.members_seq >= entry.seq:
             return
-        members = cast(dict[str, Member], picture.members)
+        members = cast("dict[str, Member]", picture.members)
         for change in entry.detail.changes:
             if change.role is None:
                 members.pop(change.user_id, None)

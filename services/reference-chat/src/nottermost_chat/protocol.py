@@ -6,11 +6,12 @@ fields they do not know; the server refuses them, so that a typo is noticed.
 
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
-from nottermost_chat.model import Entry, LogRecord, MemberChange, Message, Reaction, Role
+from nottermost_chat.model import LogRecord, MemberChange, Message, Reaction, Role
+from nottermost_chat.text import make_preview
 
 FRAME_BYTES_MAX: Final = 1_300_000  # a body of 100,000 code points, each escaped as two \uXXXX, and its envelope
 RESUME_CONVERSATIONS_MAX: Final = 200
@@ -35,13 +36,13 @@ class ServerFrame(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=T
 # --- client to server ---------------------------------------------------------------------
 
 
-class Authenticate(ClientFrame, tag="authenticate"):
+class Authenticate(ClientFrame, frozen=True, tag="authenticate"):
     """The first frame of a connection; again later with a fresh token, before the old one ends."""
 
     token: str
 
 
-class MessageSend(ClientFrame, tag="message:send"):
+class MessageSend(ClientFrame, frozen=True, tag="message:send"):
     """Send a message. Repeat it with the same `client_msg_id` until it is acknowledged."""
 
     conversation_id: str
@@ -52,7 +53,7 @@ class MessageSend(ClientFrame, tag="message:send"):
     file_ids: tuple[str, ...] = ()
 
 
-class MessageEdit(ClientFrame, tag="message:edit"):
+class MessageEdit(ClientFrame, frozen=True, tag="message:edit"):
     """Replace the text of one's own message."""
 
     conversation_id: str
@@ -61,7 +62,7 @@ class MessageEdit(ClientFrame, tag="message:edit"):
     body: str
 
 
-class MessageDelete(ClientFrame, tag="message:delete"):
+class MessageDelete(ClientFrame, frozen=True, tag="message:delete"):
     """Delete a message, or undo that within seven days."""
 
     conversation_id: str
@@ -70,7 +71,7 @@ class MessageDelete(ClientFrame, tag="message:delete"):
     restore: bool = False
 
 
-class ReactionSet(ClientFrame, tag="reaction:set"):
+class ReactionSet(ClientFrame, frozen=True, tag="reaction:set"):
     """Set (`on`) or take back one's reaction to a message."""
 
     conversation_id: str
@@ -80,28 +81,28 @@ class ReactionSet(ClientFrame, tag="reaction:set"):
     on: bool = True
 
 
-class Read(ClientFrame, tag="read"):
+class Read(ClientFrame, frozen=True, tag="read"):
     """Everything up to `seq` has been read; the cursor only rises."""
 
     conversation_id: str
     seq: int
 
 
-class Delivered(ClientFrame, tag="delivered"):
+class Delivered(ClientFrame, frozen=True, tag="delivered"):
     """Everything up to `seq` has reached this device."""
 
     conversation_id: str
     seq: int
 
 
-class TypingSend(ClientFrame, tag="typing"):
+class TypingSend(ClientFrame, frozen=True, tag="typing"):
     """The user is typing; send it again every 3 s while that lasts."""
 
     conversation_id: str
     thread_id: str | None = None
 
 
-class PresenceWatch(ClientFrame, tag="presence:watch"):
+class PresenceWatch(ClientFrame, frozen=True, tag="presence:watch"):
     """What is on the screen: presence of these users, typing and receipts of this conversation.
 
     Each one replaces the one before it.
@@ -111,13 +112,13 @@ class PresenceWatch(ClientFrame, tag="presence:watch"):
     conversation_id: str | None = None
 
 
-class Resume(ClientFrame, tag="resume"):
+class Resume(ClientFrame, frozen=True, tag="resume"):
     """Ask for every entry after the (epoch, seq) held of each conversation; at most 200 of them."""
 
     conversations: dict[str, tuple[int, int]]
 
 
-class Ping(ClientFrame, tag="ping"):
+class Ping(ClientFrame, frozen=True, tag="ping"):
     """Keeps the connection and the user's presence alive: every 30 s. `active`: a person is at the device."""
 
     active: bool = True
@@ -203,7 +204,7 @@ class SettingsView(msgspec.Struct, frozen=True, omit_defaults=True):
 # --- server to client ---------------------------------------------------------------------
 
 
-class Authenticated(ServerFrame, tag="authenticated"):
+class Authenticated(ServerFrame, frozen=True, tag="authenticated"):
     """The connection speaks for this user; live frames follow from now on."""
 
     userId: str  # noqa: N815 - document C's name, part of the protocol
@@ -212,7 +213,7 @@ class Authenticated(ServerFrame, tag="authenticated"):
     expires_at: datetime
 
 
-class MessageAck(ServerFrame, tag="message:ack"):
+class MessageAck(ServerFrame, frozen=True, tag="message:ack"):
     """The operation is stored for good. `id_reused`: this id was used before with other content, which stands."""
 
     conversation_id: str
@@ -228,7 +229,7 @@ class MessageNew(MessageFields, frozen=True, tag_field="type", tag="message:new"
     """A new message, own ones on other devices included."""
 
 
-class EntryNew(ServerFrame, tag="entry:new", kw_only=True):
+class EntryNew(ServerFrame, frozen=True, tag="entry:new", kw_only=True):
     """Something that happened to a conversation other than a new message.
 
     `kind`: edit (preview, has_more and version are the text of now), delete (`restored`: undone,
@@ -254,7 +255,7 @@ class EntryNew(ServerFrame, tag="entry:new", kw_only=True):
     settings: SettingsView | None = None
 
 
-class ReceiptChanged(ServerFrame, tag="receipt:changed"):
+class ReceiptChanged(ServerFrame, frozen=True, tag="receipt:changed"):
     """How far another member has received and read; sent to those who look at the conversation."""
 
     conversation_id: str
@@ -263,7 +264,7 @@ class ReceiptChanged(ServerFrame, tag="receipt:changed"):
     read_seq: int
 
 
-class Typing(ServerFrame, tag="typing"):
+class Typing(ServerFrame, frozen=True, tag="typing"):
     """A member is typing; show it for 5 s."""
 
     conversation_id: str
@@ -279,7 +280,7 @@ class PresenceEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     last_seen: datetime | None = None
 
 
-class PresenceChanged(ServerFrame, tag="presence:changed"):
+class PresenceChanged(ServerFrame, frozen=True, tag="presence:changed"):
     """Presence of watched users: all of them after `presence:watch`, then the changes, batched."""
 
     users: tuple[PresenceEntry, ...]
@@ -298,19 +299,19 @@ class ResumedConversation(msgspec.Struct, frozen=True, omit_defaults=True):
     reset: bool = False
 
 
-class Resumed(ServerFrame, tag="resumed"):
+class Resumed(ServerFrame, frozen=True, tag="resumed"):
     """The answer to `resume`; live frames of these conversations follow it."""
 
     conversations: tuple[ResumedConversation, ...]
 
 
-class ServerDrain(ServerFrame, tag="server:drain"):
+class ServerDrain(ServerFrame, frozen=True, tag="server:drain"):
     """The server is about to stop: it will close this connection within `within_ms`; reconnect then."""
 
     within_ms: int
 
 
-class ErrorFrame(ServerFrame, tag="error"):
+class ErrorFrame(ServerFrame, frozen=True, tag="error"):
     """A frame was refused. `client_msg_id` where it answers an operation: only then that operation failed."""
 
     code: str
@@ -320,7 +321,7 @@ class ErrorFrame(ServerFrame, tag="error"):
     retry_after_ms: int | None = None
 
 
-class Pong(ServerFrame, tag="pong"):
+class Pong(ServerFrame, frozen=True, tag="pong"):
     """The answer to `ping`."""
 
 
@@ -384,6 +385,8 @@ CLOSE_RULES: Final[dict[CloseCode, CloseRule]] = {
 }
 
 
+Shape = TypeVar("Shape", bound=MessageFields)
+
 # --- from the model to the wire -------------------------------------------------------------
 
 
@@ -405,7 +408,7 @@ def message_new(record: LogRecord) -> MessageNew:
         file_ids=detail.file_ids,
         mentions=detail.mentions,
         mention_channel=detail.mention_channel,
-        sent_at=None if detail.sent_at is None else to_time(detail.sent_at),
+        sent_at=_to_time(detail.sent_at),
         note=detail.note,
     )
 
@@ -442,49 +445,44 @@ def view_change(change: MemberChange) -> MemberChangeView:
 
 def message_fields(message: Message, *, full: bool = False) -> MessageFields:
     """A message as REST answers it; `full`: `text` holds the whole body."""
-    return MessageFields(**_fields(message, full=full))
+    return _fill(MessageFields, message, full=full)
 
 
 def resumed_message(message: Message) -> MessageNew:
     """A message as `resumed` carries it: as it is now."""
-    return MessageNew(**_fields(message, full=False))
+    return _fill(MessageNew, message, full=False)
 
 
-def _fields(message: Message, *, full: bool) -> dict[str, object]:
-    entry, detail = message.entry, message.entry.detail
-
-    def time(ms: int | None) -> datetime | None:
-        return None if ms is None else to_time(ms)
-
-    return {
-        "conversation_id": entry.conversation_id,
-        "message_id": entry.message_id,
-        "seq": entry.seq,
-        "sender_id": entry.actor_id,
-        "created_at": to_time(entry.created_at),
-        "preview": message.text if message.text is None or not full else message.text[:200],
-        "has_more": message.has_more,
-        "epoch": entry.epoch,
-        "client_msg_id": entry.op_id,
-        "version": message.version,
-        "changed_seq": message.changed_seq,
-        "thread_id": detail.thread_id,
-        "broadcast": detail.broadcast,
-        "file_ids": () if message.deleted_at else detail.file_ids,
-        "mentions": detail.mentions,
-        "mention_channel": detail.mention_channel,
-        "sent_at": time(detail.sent_at),
-        "note": detail.note,
-        "edited_at": time(message.edited_at),
-        "deleted_at": time(message.deleted_at),
-        "redacted": message.redacted,
-        "reactions": () if message.deleted_at else message.reactions,
-        "reply_count": message.reply_count,
-        "last_reply_at": time(message.last_reply_at),
-        "body": message.text if full else None,
-    }
+def _fill(kind: type[Shape], message: Message, *, full: bool) -> Shape:
+    entry, detail, gone = message.entry, message.entry.detail, message.deleted_at is not None or message.redacted
+    return kind(
+        conversation_id=entry.conversation_id,
+        message_id=entry.message_id,
+        seq=entry.seq,
+        sender_id=entry.actor_id,
+        created_at=to_time(entry.created_at),
+        preview=message.text if message.text is None or not full else make_preview(message.text)[0],
+        has_more=message.has_more,
+        epoch=entry.epoch,
+        client_msg_id=entry.op_id,
+        version=message.version,
+        changed_seq=message.changed_seq,
+        thread_id=detail.thread_id,
+        broadcast=detail.broadcast,
+        file_ids=() if gone else detail.file_ids,
+        mentions=detail.mentions,
+        mention_channel=detail.mention_channel,
+        sent_at=_to_time(detail.sent_at),
+        note=detail.note,
+        edited_at=_to_time(message.edited_at),
+        deleted_at=_to_time(message.deleted_at),
+        redacted=message.redacted,
+        reactions=() if gone else message.reactions,
+        reply_count=message.reply_count,
+        last_reply_at=_to_time(message.last_reply_at),
+        body=message.text if full else None,
+    )
 
 
-def is_message(entry: Entry) -> bool:
-    """Whether the entry is shown as a message of its own."""
-    return entry.message_id != "" and entry.target_seq == 0
+def _to_time(ms: int | None) -> datetime | None:
+    return None if ms is None else to_time(ms)

@@ -50,9 +50,7 @@ async def make_welcome(services: Services) -> list[WelcomeAccount]:
         return msgspec.json.decode(path.read_bytes(), type=list[WelcomeAccount])
     if await services.directory.accounts.by_username("guide") is not None:
         return []
-    accounts = [
-        WelcomeAccount(f"{name}@example.org", name, secrets.token_urlsafe(9)) for name in ("guide", "newcomer")
-    ]
+    accounts = [WelcomeAccount(f"{name}@example.org", name, secrets.token_urlsafe(9)) for name in ("guide", "newcomer")]
     guide, newcomer = [await _register(services, account) for account in accounts]
     await _fill(services, guide, newcomer)
     _write_privately(path, msgspec.json.encode(accounts))

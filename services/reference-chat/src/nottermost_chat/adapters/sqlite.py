@@ -77,10 +77,19 @@ def _work(connection: sqlite3.Connection, jobs: "queue.Queue[Any]", writes: bool
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller, whatever it is
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            _resolve(done, None, error)
+            _resolve(done, None, _translate(error))
         else:
             _resolve(done, result, None)
     connection.close()
+
+
+def _translate(error: BaseException) -> BaseException:
+    """A full disk or a locked file passes: those who asked may try again."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return error
+    unavailable = Unavailable(f"the database cannot be used: {error}; try again later")
+    unavailable.__cause__ = error
+    return unavailable
 
 
 def _resolve(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

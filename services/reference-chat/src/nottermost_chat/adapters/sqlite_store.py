@@ -111,7 +111,11 @@ class SqliteStore:
 
     async def put_text(self, message_id: str, version: int, body: str) -> None:
         row = (message_id, version, body, time.time_ns() // 1_000_000)
-        await self._file.write(lambda db: db.execute("INSERT OR REPLACE INTO long_texts VALUES (?, ?, ?, ?)", row))
+        sql = (
+            "INSERT OR REPLACE INTO long_texts SELECT ?, ?, ?, ?"
+            " WHERE NOT EXISTS (SELECT 1 FROM texts WHERE message_id = ? AND version = ?)"  # one in use stays
+        )
+        await self._file.write(lambda db: db.execute(sql, (*row, message_id, version)))
 
     async def collect_texts(self, older_than_ms: int) -> int:
         sql = (
@@ -155,8 +159,8 @@ class SqliteStore:
     ) -> list[Message]:
         where, args = ["conversation_id = ?", "kind = 'message'", "seq > ?"], [conversation_id, floor_seq]
         if thread_id is not None:
-            where.append("seq IN (SELECT seq FROM entries WHERE thread_id = ? AND kind = 'message' UNION ALL"
-                         " SELECT seq FROM entries WHERE message_id = ? AND kind = 'message')")
+            where.append("log_position IN (SELECT log_position FROM entries WHERE thread_id = ? AND kind = 'message'"
+                         " UNION ALL SELECT log_position FROM entries WHERE message_id = ? AND kind = 'message')")
             args += [thread_id, thread_id]
         if roots_only:
             where.append("(thread_id IS NULL OR json_extract(CAST(detail AS TEXT), '$.broadcast'))")
@@ -278,13 +282,13 @@ def append(db: sqlite3.Connection, batch: Batch) -> list[int]:
         db.executemany(INSERT_ENTRY, [entry_row(new) for new in entries])
         db.executemany(INSERT_TEXT, [text_row(new) for new in entries if new.preview is not None])
     except sqlite3.IntegrityError as error:
-        repeats = _stored(db, [_key(new.entry) for new in entries])
+        # What this very batch inserted before the failing entry is no repeat, and is about to be undone.
+        ours = [new.entry for new in entries]
+        found = _stored(db, [_key(entry) for entry in ours])
+        repeats = {key: stored for key, stored in found.items() if stored.entry not in ours}
         if not repeats:
             raise
-        # A repeat that this very batch inserted before the failing one is no repeat.
-        ours = {new.entry.seq: new.entry.conversation_id for new in entries}
-        foreign = {key: found for key, found in repeats.items() if not _is_ours(found.entry, ours, batch)}
-        raise AppendRefused(foreign or repeats, (), ()) from error
+        raise AppendRefused(repeats, (), ()) from error
     for new in entries:
         if new.entry.kind is EntryKind.REACTION:
             _set_reaction(db, new.entry)
@@ -307,10 +311,6 @@ def text_row(new: NewEntry) -> tuple[Any, ...]:
     """The columns of INSERT_TEXT."""
     version = new.target.version if new.target else 1
     return (new.entry.message_id, version, new.preview, new.has_more, new.text if new.has_more else None)
-
-
-def _is_ours(found: Entry, ours: dict[int, str], batch: Batch) -> bool:
-    return ours.get(found.seq) == found.conversation_id and any(new.entry == found for new in batch.entries)
 
 
 def _move_head(db: sqlite3.Connection, expected: Head, after: Head) -> bool:
@@ -442,7 +442,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _head(row: tuple[Any, ...]) -> Head:
-    return Head(*row[:9], bool(row[9]))
+    return Head(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], bool(row[9]))
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -30,7 +30,7 @@ class StoreLog:
         self._positions: dict[str, int] = {}
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
-        self._recent.extend(records)
+        self._recent.extend(record for record in records if record.log_position)  # a republished one is there
         self._published.set()
         self._published = asyncio.Event()
 
@@ -69,8 +69,9 @@ class StoreLog:
                 return []
             start = max(0, len(recent) - missing)
             batch = [recent[index] for index in range(start, min(start + BATCH_MAX, len(recent)))]
-            if batch and batch[0].log_position == position + 1:
-                return batch
+            first, last = position + 1, position + len(batch)
+            if batch and (batch[0].log_position, batch[-1].log_position) == (first, last):
+                return batch  # without a hole: an append that failed after its commit was never published
         return await self._store.log_records(position, BATCH_MAX)
 
     async def _handle(self, group: str, handler: Handler, batch: Sequence[LogRecord]) -> list[tuple[int, str]]:

@@ -33,7 +33,7 @@ class RawClient(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
         key = base64.b64encode(os.urandom(16)).decode()
         self._transport.write(HANDSHAKE.format(key=key).encode())
 

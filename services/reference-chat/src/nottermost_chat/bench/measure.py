@@ -60,7 +60,9 @@ async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[st
             loop = await measure_bare_loop(server)
         async with chat_server(data / "chat") as server:
             deliveries, lags = await measure_deliveries(server, crowd)
-        rows.append(_against("deliveries to 1,000", deliveries, "1/s", f"bare loop {loop:,.0f}/s", deliveries / loop, "≥ 0.6"))
+        rows.append(
+            _against("deliveries to 1,000", deliveries, "1/s", f"bare loop {loop:,.0f}/s", deliveries / loop, "≥ 0.6")
+        )
         rows += lags
         tell("idle connections")
         async with chat_server(data / "chat") as server:
@@ -71,9 +73,18 @@ async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[st
     return rows
 
 
+class _Place(msgspec.Struct):
+    """Where a sender sends, and when it last did."""
+
+    conversation_id: str
+    name: str
+    sent_at: float
+    sent: int = 0
+
+
 async def measure_sends(server: RunningServer, crowd: Crowd) -> tuple[float, Row]:
     """Closed loop: each of 64 senders sends its next message when the last one is acknowledged."""
-    places = {}
+    places: dict[RawClient, _Place] = {}
     waits: list[float] = []
     counting = False
     done = 0
@@ -81,18 +92,17 @@ async def measure_sends(server: RunningServer, crowd: Crowd) -> tuple[float, Row
     def on_frame(client: RawClient, payload: bytes) -> None:
         nonlocal done
         if payload.startswith(b'{"type":"message:ack"'):
-            place = places[client]
-            now = time.perf_counter()
+            place, now = places[client], time.perf_counter()
             if counting:
                 done += 1
-                waits.append(now - place[2])
-            place[1] += 1
-            place[2] = now
-            client.send(make_send(place[0], f"{place[3]}-{place[1]}", BODY))
+                waits.append(now - place.sent_at)
+            place.sent += 1
+            place.sent_at = now
+            client.send(make_send(place.conversation_id, f"{place.name}-{place.sent}", BODY))
 
     clients = await connect(server.port, crowd.tokens[:SENDERS], on_frame)
     for number, client in enumerate(clients):
-        places[client] = [crowd.directs[number // 2], 0, time.perf_counter(), f"s{number}"]
+        places[client] = _Place(crowd.directs[number // 2], f"s{number}", time.perf_counter())
         client.send(make_send(crowd.directs[number // 2], f"s{number}-0", BODY))
     await asyncio.sleep(WARM_UP_S)
     counting, started = True, time.perf_counter()
@@ -108,19 +118,15 @@ async def measure_sends(server: RunningServer, crowd: Crowd) -> tuple[float, Row
 async def measure_latency(server: RunningServer, crowd: Crowd, per_s: float) -> list[Row]:
     """Open loop at a fixed rate: from the intended moment of sending to the frame at the other member."""
     intended: dict[str, float] = {}
+    sides: dict[RawClient, str] = {}
     waits: list[float] = []
 
-    def on_frame(_client: RawClient, payload: bytes) -> None:
+    def on_frame(client: RawClient, payload: bytes) -> None:
         if payload.startswith(b'{"type":"message:new"'):
             frame = _decode(payload)
             at = intended.get(frame.client_msg_id)
-            if at is not None and frame.client_msg_id[-1] != _side(_client):
+            if at is not None and frame.client_msg_id[-1] != sides[client]:
                 waits.append(time.perf_counter() - at)
-
-    sides: dict[RawClient, str] = {}
-
-    def _side(client: RawClient) -> str:
-        return sides[client]
 
     clients = await connect(server.port, crowd.tokens[:SENDERS], on_frame)
     sides.update({client: "ab"[number % 2] for number, client in enumerate(clients)})

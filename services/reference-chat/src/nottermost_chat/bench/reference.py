@@ -85,11 +85,11 @@ def run_bare() -> None:
 
     class Bare(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
+            self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
 
         def data_received(self, data: bytes) -> None:
             if GO in data and b"Upgrade" not in data:
-                asyncio.get_running_loop().create_task(blast())  # noqa: RUF006 - ends with the process
+                asyncio.get_running_loop().create_task(blast())
             else:
                 self.transport.write(UPGRADE)
                 connections.append(self.transport)

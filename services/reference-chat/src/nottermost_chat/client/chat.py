@@ -218,7 +218,7 @@ class ChatClient:
         self._socket, self._paused = socket, False
         try:
             socket.send(Authenticate(self.session.access_token))
-            await asyncio.wait({self._authenticated, socket.closed}, return_when=asyncio.FIRST_COMPLETED)
+            await _first_of(self._authenticated, socket.closed)
             if not self._authenticated.done():
                 return await socket.closed
             try:
@@ -253,7 +253,7 @@ class ChatClient:
                 await self.rest.refresh()
                 self._authenticated = asyncio.get_running_loop().create_future()
                 socket.send(Authenticate(self.session.access_token))
-                await asyncio.wait({self._authenticated, socket.closed}, return_when=asyncio.FIRST_COMPLETED)
+                await _first_of(self._authenticated, socket.closed)
                 if self._authenticated.done():
                     expires = self._authenticated.result().expires_at.timestamp()
         return socket.closed.result()
@@ -340,3 +340,8 @@ class ChatClient:
         if not self._paused and self._events.qsize() > EVENTS_MAX and self._socket is not None:
             self._paused = True
             self._socket.pause_reading(True)
+
+
+async def _first_of(*futures: "asyncio.Future[Any]") -> None:
+    """Return when one of them is done."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -61,7 +61,7 @@ class ClientSocket(WSListener):
         """Let the server wait while nobody takes what came."""
         if self._transport is not None:
             transport = self._transport.underlying_transport
-            (transport.pause_reading if paused else transport.resume_reading)()  # type: ignore[attr-defined]
+            (transport.pause_reading if paused else transport.resume_reading)()
 
     def close(self) -> None:
         if self._transport is not None:

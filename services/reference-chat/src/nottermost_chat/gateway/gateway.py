@@ -1,7 +1,7 @@
 """The connection plane: sockets on one side, ingest and deliveries on the other. Knows nothing of storage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, get_args
 
@@ -312,9 +312,7 @@ class Gateway:
             self._wheel.add(connection, self.settings.heartbeat_timeout_s)
         expires = to_time(caller.expires_at)
         connection.offer(
-            encode_frame(
-                Authenticated(caller.user_id, connection.connection_id, self.settings.heartbeat_s, expires)
-            )
+            encode_frame(Authenticated(caller.user_id, connection.connection_id, self.settings.heartbeat_s, expires))
         )
         await self._touch(connection, active=True)
 
@@ -334,7 +332,9 @@ class Gateway:
 
     async def _look_at(self, connection: Connection, frame: PresenceWatch) -> None:
         if len(frame.user_ids) > WATCH_USERS_MAX:
-            self._refuse(connection, BadRequest(f"presence:watch names {len(frame.user_ids)} users, at most 200"), frame)
+            self._refuse(
+                connection, BadRequest(f"presence:watch names {len(frame.user_ids)} users, at most 200"), frame
+            )
             return
         conversation_id = frame.conversation_id or ""
         if conversation_id:
@@ -438,11 +438,7 @@ class Gateway:
     async def _deliver(self, item: DeliveryItem) -> None:
         record = item.record
         entry = record.entry
-        if item.recipients is None:
-            connections = await self._large_connections(entry.conversation_id)
-        else:
-            users = self._users
-            connections = [connection for user in item.recipients for connection in users.get(user, NOBODY)]
+        connections = await self._wanting(item)
         if entry.kind is EntryKind.MEMBERSHIP:
             connections = await self._follow_membership(record, connections)
         if not connections:
@@ -458,6 +454,12 @@ class Gateway:
         self.metrics.deliveries.inc(len(connections))
         self.metrics.delivery_seconds.observe(max(0, self.clock.now_ms() - entry.created_at) / 1000)
 
+    async def _wanting(self, item: DeliveryItem) -> Collection[Connection]:
+        if item.recipients is None:
+            return await self._large_connections(item.record.entry.conversation_id)
+        users = self._users
+        return [connection for user in item.recipients for connection in users.get(user, NOBODY)]
+
     def _hold(
         self, connection: Connection, held: list[tuple[Position, bytes]], position: Position, frame: bytes
     ) -> None:
@@ -472,10 +474,7 @@ class Gateway:
         after = self._cursors.get(entry.conversation_id)
         if after is None:
             return
-        if item.recipients is None:
-            connections = list(await self._large_connections(entry.conversation_id))
-        else:
-            connections = [one for user in item.recipients for one in self._users.get(user, NOBODY)]
+        connections = list(await self._wanting(item))
         answers: dict[str, Missed] = {}
         for connection in connections:
             user_id = connection.user_id
@@ -651,19 +650,20 @@ def send_request(user_id: str, frame: MessageSend) -> AppendRequest:
 
 def change_request(user_id: str, frame: MessageEdit | MessageDelete | ReactionSet) -> AppendRequest:
     """What ingest is asked to do for an edit, a delete, a restore or a reaction."""
-    common = {
-        "conversation_id": frame.conversation_id,
-        "actor_id": user_id,
-        "op_id": frame.client_msg_id,
-        "message_id": frame.message_id,
-    }
+    request = AppendRequest(
+        kind=EntryKind.EDIT.value,
+        conversation_id=frame.conversation_id,
+        actor_id=user_id,
+        op_id=frame.client_msg_id,
+        message_id=frame.message_id,
+    )
     match frame:
         case MessageEdit():
-            return AppendRequest(kind=EntryKind.EDIT.value, body=frame.body, **common)
+            return msgspec.structs.replace(request, body=frame.body)
         case MessageDelete():
-            return AppendRequest(kind=EntryKind.DELETE.value, restore=frame.restore, **common)
+            return msgspec.structs.replace(request, kind=EntryKind.DELETE.value, restore=frame.restore)
         case ReactionSet():
-            return AppendRequest(kind=EntryKind.REACTION.value, emoji=frame.emoji, on=frame.on, **common)
+            return msgspec.structs.replace(request, kind=EntryKind.REACTION.value, emoji=frame.emoji, on=frame.on)
 
 
 def make_ack(client_msg_id: str, appended: Appended) -> MessageAck:
@@ -708,4 +708,3 @@ def _is_utf8(payload: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-

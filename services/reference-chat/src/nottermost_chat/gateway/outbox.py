@@ -47,5 +47,3 @@ class Outbox:
     @property
     def bytes_queued(self) -> int:
         return self._bytes_queued
-
-

@@ -99,8 +99,6 @@ class Receipts:
 
     async def _tell(self, cursors: list[Cursor], heads: dict[str, Head]) -> None:
         for cursor in cursors:
-            if cursor.conversation_id in heads and heads[cursor.conversation_id].members <= RECEIPT_MEMBERS_MAX:
-                frame = ReceiptChanged(
-                    cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq
-                )
+            if heads[cursor.conversation_id].members <= RECEIPT_MEMBERS_MAX:
+                frame = ReceiptChanged(cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq)
                 await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))

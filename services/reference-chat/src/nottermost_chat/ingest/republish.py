@@ -27,6 +27,8 @@ class Publisher:
         self._store, self._log = store, log
         self._away = False
         self._noted: set[str] = set()
+        self._fresh: set[str] = set()  # noted conversations that grew since they were last read for republishing
+        self._notes = asyncio.Lock()  # a note is not cleared while another one is made
         self._wake = asyncio.Event()
 
     async def before_append(self, first_seqs: Mapping[str, int]) -> None:
@@ -52,14 +54,17 @@ class Publisher:
         self._wake.set()
 
     async def _note(self, seqs: Mapping[str, int]) -> None:
-        for conversation_id, seq in seqs.items():
-            if conversation_id not in self._noted:
-                await self._store.note_republish(conversation_id, seq)
-                self._noted.add(conversation_id)
+        self._fresh.update(seqs)
+        async with self._notes:
+            for conversation_id, seq in seqs.items():
+                if conversation_id not in self._noted:
+                    await self._store.note_republish(conversation_id, seq)
+                    self._noted.add(conversation_id)
 
     async def run(self) -> None:
         """Publish again what the notes name, at the start and whenever the log comes back."""
         while True:
+            self._wake.clear()
             try:
                 while notes := await self._store.republish_notes(PAGE):
                     for conversation_id, from_seq in notes.items():
@@ -68,11 +73,21 @@ class Publisher:
             except (Unavailable, TimeoutError):
                 await asyncio.sleep(RETRY_S)
                 continue
-            self._wake.clear()
             await self._wake.wait()
 
     async def _republish(self, conversation_id: str, from_seq: int) -> None:
         after = from_seq - 1
+        while True:
+            self._fresh.discard(conversation_id)
+            after = await self._publish_after(conversation_id, after)
+            async with self._notes:
+                if conversation_id not in self._fresh:
+                    self._noted.discard(conversation_id)
+                    await self._store.clear_republish(conversation_id, from_seq)
+                    return
+
+    async def _publish_after(self, conversation_id: str, after: int) -> int:
+        """Publish what follows `after`; returns the last seq."""
         head = (await self._store.heads([conversation_id])).get(conversation_id)
         while entries := await self._store.entries(conversation_id, after, PAGE):
             ids = sorted({entry.message_id for entry in entries if entry.message_id})
@@ -86,5 +101,4 @@ class Publisher:
             async with asyncio.timeout(CONFIRM_S):
                 await self._log.publish(records)
             after = entries[-1].seq
-        self._noted.discard(conversation_id)
-        await self._store.clear_republish(conversation_id, from_seq)
+        return after

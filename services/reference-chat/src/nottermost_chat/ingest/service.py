@@ -261,7 +261,7 @@ class IngestService:
             for move in plan.batch.moves:
                 self._remember_head(move.next)
             await self._after_append(entries, positions)
-        later = []
+        later: list[Waiting] = []
         for index, (waiting, outcome) in enumerate(zip(group, plan.outcomes, strict=True)):
             if isinstance(outcome, int):
                 self._answer(waiting, entries[outcome])
@@ -358,7 +358,7 @@ class IngestService:
         for waiting in group:
             if about := _about(waiting.request):
                 wanted.setdefault(waiting.request.conversation_id, set()).add(about)
-        found = {}
+        found: dict[tuple[str, str], Message] = {}
         for conversation_id, message_ids in wanted.items():
             messages = await self._store.messages(conversation_id, sorted(message_ids))
             found |= {(conversation_id, message_id): message for message_id, message in messages.items()}

@@ -59,7 +59,7 @@ class Canary:
             try:
                 await self._stay_connected()
             except (ChatError, httpx.HTTPError, OSError, WSError, TimeoutError) as error:
-                self._reason = f"the canary message did not come through: {error or type(error).__name__}"
+                self._reason = f"the canary message did not come through: {str(error) or type(error).__name__}"
                 logger.warning("canary_failed", error=repr(error))
                 await asyncio.sleep(1)
 
@@ -102,4 +102,3 @@ class Canary:
                 )
             )
         return user.user_id, row.conversation_id
-
