@@ -59,7 +59,7 @@ class _FrontDoor(asyncio.Protocol):
         else:
             protocol.data_received(self._received)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
         if self._late is not None:
             self._late.cancel()
             self._late = None
@@ -104,7 +104,7 @@ class Server:
         for connection in list(self._state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + within_s
-        while self._state.connections and asyncio.get_running_loop().time() < deadline:
+        while self._state.connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.05)
         for task in list(self._state.tasks):
             task.cancel()

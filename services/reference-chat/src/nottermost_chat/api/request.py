@@ -1,6 +1,5 @@
 """What every route shares: who calls, and how a request is read strictly."""
 
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -88,14 +87,17 @@ def check_query(connection: Connection, handler: BaseRouteHandler) -> None:
         given.add(name)
 
 
-@cache
 def _query_parameters(handler: BaseRouteHandler) -> dict[str, bool]:
-    """The query parameters of a route, and whether they may be empty: free text may."""
-    return {
+    """The query parameters of a route, and whether they may be empty: free text may. Worked out once."""
+    known: dict[str, bool] | None = handler.opt.get("query_parameters")
+    if known is not None:
+        return known
+    found = handler.opt["query_parameters"] = {
         name: definition.schema_extra is None
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(definition := field.kwarg_definition, ParameterKwarg) and definition.param_type is ParamType.QUERY
     }
+    return found
 
 
 class StrictBody(AbstractDTO[Any]):

@@ -104,7 +104,7 @@ def run_bare() -> None:
 
     async def main() -> None:
         server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", 0, backlog=2048)
-        print(server.sockets[0].getsockname()[1], flush=True)
+        print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - read by the parent
         await server.serve_forever()
 
     uvloop.run(main())

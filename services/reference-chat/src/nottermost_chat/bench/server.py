@@ -85,7 +85,7 @@ def run_chat() -> None:
     configure_logging(settings.log_level)
 
     def announce(url: str, _accounts: object) -> None:
-        print(url.rpartition(":")[2], flush=True)
+        print(url.rpartition(":")[2], flush=True)  # noqa: T201 - read by the parent
 
     uvloop.run(serve(settings, welcome=False, announce=announce))
 

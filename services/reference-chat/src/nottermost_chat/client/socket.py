@@ -47,7 +47,7 @@ class ClientSocket(WSListener):
                 transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows calls it so
         self._transport = None
         if not self.closed.done():
             self.closed.set_result(self._code)

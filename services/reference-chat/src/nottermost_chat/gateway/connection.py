@@ -59,7 +59,7 @@ class Connection(WSListener):
         self._transport = transport
         self.gateway.on_connected(self)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows calls it so
         self.state = State.CLOSING
         self._transport = None
         self.gateway.on_disconnected(self)
@@ -104,8 +104,8 @@ class Connection(WSListener):
             self.gateway.on_payload(self, payload)
 
     def _on_close(self, transport: WSTransport) -> None:
-        self.state = State.CLOSING
-        if not transport.is_close_frame_sent:
+        before, self.state = self.state, State.CLOSING
+        if before is not State.CLOSING:  # else it is the answer to ours
             transport.send_close(WSCloseCode.OK)
         transport.disconnect()
 

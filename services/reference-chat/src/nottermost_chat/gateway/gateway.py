@@ -120,6 +120,7 @@ class Gateway:
         self._open: set[Connection] = set()
         self._cursors = Cursors(CURSORS_MAX)
         self._large: dict[str, dict[Connection, None]] = {}  # conversations too large to name recipients
+        self._membership_changes = 0  # membership entries that came through
         self._lookers: dict[str, set[Connection]] = {}  # conversation on whose screens
         self._watchers: dict[str, set[Connection]] = {}  # user on whose screens
         self._presence: dict[str, PresenceEntry] = {}
@@ -200,6 +201,9 @@ class Gateway:
             else:
                 self._refuse(connection, UnknownFrame(f"the frame cannot be read: {error}"))
             return
+        except RecursionError:
+            self._refuse(connection, UnknownFrame("the frame cannot be read: it is nested too deeply"))
+            return
         self._frames_in[type(frame)].inc()
         try:
             self._on_frame(connection, frame)
@@ -226,6 +230,7 @@ class Gateway:
                 self._limit_calls(connection)
                 self._ingest.mark(connection.user_id, frame.conversation_id, delivered_seq=max(0, frame.seq))
             case Ping():
+                self._limit_calls(connection)
                 connection.offer(_PONG)
                 self._start(self._touch(connection, active=frame.active))
             case TypingSend():
@@ -291,9 +296,9 @@ class Gateway:
     async def _authenticate(self, connection: Connection, token: str) -> None:
         try:
             caller = await self._identity.verify(token)
+            tier = await self._tier_of(caller.user_id)
             if connection.state is State.LIVE and caller.user_id != connection.user_id:
                 raise Unauthorized("this connection speaks for another user: open a new one")
-            tier = await self._tier_of(caller.user_id)
         except ChatError as error:
             self._refuse(connection, error)
             connection.close(CloseCode.NOT_AUTHENTICATED)
@@ -401,6 +406,24 @@ class Gateway:
         held = connection.held
         for conversation_id in wanted:
             held.setdefault(conversation_id, [])
+        try:
+            answers = await self._answer_resume(connection, wanted)
+        except ChatError:
+            connection.close(CloseCode.RESYNC)  # what is held back would wait for ever
+            raise
+        if connection.state is not State.LIVE:
+            return
+        connection.offer(encode_frame(Resumed(tuple(answers))))
+        for answer in answers:
+            for position, frame in held.pop(answer.conversation_id, ()):
+                if answer.reset or position > answer.position:
+                    connection.offer(frame)
+        if not held and connection.held is held:
+            connection.held = None
+
+    async def _answer_resume(
+        self, connection: Connection, wanted: dict[str, tuple[int, int]]
+    ) -> list[ResumedConversation]:
         answers: list[ResumedConversation] = []
         budget = self.settings.limits.frame_bytes_max - 300_000
         for conversation_id, after in wanted.items():
@@ -411,15 +434,7 @@ class Gateway:
                 answer, size = ResumedConversation(conversation_id, missed.head, reset=True), 200
             budget -= size
             answers.append(answer)
-        if connection.state is not State.LIVE:
-            return
-        connection.offer(encode_frame(Resumed(tuple(answers))))
-        for answer in answers:
-            for position, frame in held.pop(answer.conversation_id, ()):
-                if answer.reset or position > answer.position:
-                    connection.offer(frame)
-        if not held:
-            connection.held = None
+        return answers
 
     # --- deliveries ----------------------------------------------------------------------------
 
@@ -444,13 +459,11 @@ class Gateway:
         if not connections:
             return
         frame = encode_frame(message_new(record) if entry.kind is EntryKind.MESSAGE else entry_new(record))
-        conversation_id, position = entry.conversation_id, entry.position
         for connection in connections:
-            held = connection.held
-            if held is not None and conversation_id in held:
-                self._hold(connection, held[conversation_id], position, frame)
-            else:
+            if connection.held is None:
                 connection.offer(frame)
+            else:
+                self._offer_or_hold(connection, entry, frame)
         self.metrics.deliveries.inc(len(connections))
         self.metrics.delivery_seconds.observe(max(0, self.clock.now_ms() - entry.created_at) / 1000)
 
@@ -460,21 +473,31 @@ class Gateway:
         users = self._users
         return [connection for user in item.recipients for connection in users.get(user, NOBODY)]
 
-    def _hold(
-        self, connection: Connection, held: list[tuple[Position, bytes]], position: Position, frame: bytes
-    ) -> None:
-        if len(held) >= self.settings.limits.resume_entries_max:
+    def _offer_or_hold(self, connection: Connection, entry: Entry, frame: bytes) -> None:
+        """Queue the entry's frame, or hold it back while its conversation is being resumed."""
+        held = None if connection.held is None else connection.held.get(entry.conversation_id)
+        if held is None:
+            connection.offer(frame)
+        elif len(held) >= self.settings.limits.resume_entries_max:
             connection.close(CloseCode.SLOW_CONSUMER)
         else:
-            held.append((position, frame))
+            held.append((entry.position, frame))
 
     async def _fill_hole(self, item: DeliveryItem) -> None:
-        """Deliver what is missing before this item, to each user as that user may see it."""
+        """Deliver what is missing before this item, to each user as that user may see it.
+
+        Who left in the meantime is sent to resume, and learns it there.
+        """
         entry = item.record.entry
         after = self._cursors.get(entry.conversation_id)
         if after is None:
             return
-        connections = list(await self._wanting(item))
+        hole = await self._ingest.missed(None, entry.conversation_id, after)
+        changed = {change.user_id for before in hole.entries for change in before.detail.changes}
+        if changed or hole.reset:  # what is known here of a large conversation is out of date
+            self._large.pop(entry.conversation_id, None)
+        concerned = [one for user in changed for one in self._users.get(user, NOBODY)]
+        connections = list(dict.fromkeys([*await self._wanting(item), *concerned]))
         answers: dict[str, Missed] = {}
         for connection in connections:
             user_id = connection.user_id
@@ -486,7 +509,7 @@ class Gateway:
                 continue
             for before in missed.entries:
                 if before.position < entry.position:
-                    connection.offer(encode_frame(resumed_entry(missed, before)))
+                    self._offer_or_hold(connection, before, encode_frame(resumed_entry(missed, before)))
 
     async def _large_connections(self, conversation_id: str) -> dict[Connection, None]:
         """Connections here that want a large conversation: worked out once, then kept up to date."""
@@ -494,23 +517,33 @@ class Gateway:
         if members is not None:
             return members
         members = self._large[conversation_id] = {}
-        users = list(self._users)
-        for start in range(0, len(users), QUERY_USERS_MAX):
-            found = await self._memberships.among(conversation_id, users[start : start + QUERY_USERS_MAX])
-            for user_id in found:
-                members |= dict.fromkeys(self._users.get(user_id, ()))
+        users, complete = list(self._users), False
+        try:
+            for start in range(0, len(users), QUERY_USERS_MAX):
+                found = await self._memberships.among(conversation_id, users[start : start + QUERY_USERS_MAX])
+                for user_id in found:
+                    members |= dict.fromkeys(self._users.get(user_id, ()))
+            complete = True
+        finally:
+            if not complete:  # refused or lapsed half-way: worked out afresh next time
+                del self._large[conversation_id]
         return members
 
     async def _join_large(self, connection: Connection) -> None:
-        if self._large:
+        if not self._large:
+            return
+        changes = -1
+        while changes != self._membership_changes:  # one that came through while we read may be newer than the answer
+            changes = self._membership_changes
             mine = await self._memberships.of_user(connection.user_id, list(self._large))
-            for conversation_id in mine:
-                if connection.state is State.LIVE:
-                    self._large[conversation_id][connection] = None
+        for conversation_id in mine.keys() & self._large.keys():
+            if connection.state is State.LIVE:
+                self._large[conversation_id][connection] = None
 
     async def _follow_membership(self, record: LogRecord, connections: Iterable[Connection]) -> list[Connection]:
         """Carry a membership entry into what is known here; who is removed by it still gets it."""
         entry = record.entry
+        self._membership_changes += 1
         receivers = list(connections)
         known = set(receivers)
         members = self._large.get(entry.conversation_id)

@@ -123,9 +123,7 @@ def make_plan(
     return Plan(Batch(tuple(entries), moves), tuple(outcomes), repeat_of)
 
 
-def _make_entry(
-    request: AppendRequest, facts: Known, head: Head, now_ms: int, undo_ms: int
-) -> tuple[NewEntry, Head]:
+def _make_entry(request: AppendRequest, facts: Known, head: Head, now_ms: int, undo_ms: int) -> tuple[NewEntry, Head]:
     judge_actor(request, facts)
     kind, target = KINDS[request.kind], facts.target
     message_id, target_seq, change = request.message_id, 0, None

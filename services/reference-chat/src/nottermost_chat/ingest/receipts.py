@@ -65,7 +65,10 @@ class Receipts:
             raise
 
     async def _write(
-        self, read: dict[tuple[str, str], int], delivered: dict[tuple[str, str], int], sent: dict[tuple[str, str], Entry]
+        self,
+        read: dict[tuple[str, str], int],
+        delivered: dict[tuple[str, str], int],
+        sent: dict[tuple[str, str], Entry],
     ) -> None:
         keys = read.keys() | delivered.keys() | sent.keys()
         if not keys:

@@ -37,6 +37,7 @@ from nottermost_chat.ports import (
     AppendRefused,
     AppendRequest,
     Attachments,
+    Batch,
     EventLog,
     Memberships,
     MessageStore,
@@ -48,7 +49,7 @@ from nottermost_chat.ports import (
 )
 from nottermost_chat.protocol import PAGE_BYTES_MAX
 from nottermost_chat.settings import Settings
-from nottermost_chat.text import check_body, find_mentions, make_preview
+from nottermost_chat.text import check_body, check_characters, find_mentions, make_preview
 
 HEADS_MAX = 50_000
 DEADLINE_S = 10.0  # an operation that cannot be stored within it is refused as `unavailable`
@@ -111,7 +112,7 @@ class IngestService:
         except ChatError as error:
             done.set_exception(error)
             return done
-        if waiting.has_more and len(request.body.encode()) > INLINE_BYTES_MAX:
+        if request.kind == EntryKind.MESSAGE and waiting.has_more and len(request.body.encode()) > INLINE_BYTES_MAX:
             task = asyncio.create_task(self._store_text_first(waiting))
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
@@ -138,8 +139,8 @@ class IngestService:
             return Missed(conversation_id, after, reset=True)
         floor = head.floor_seq
         if user_id is not None:
+            picture = await self._pictures.at(conversation_id, head.members_seq)  # applies what a crash left
             member = (await self._memberships.among(conversation_id, [user_id])).get(user_id)
-            picture = await self._pictures.at(conversation_id, head.members_seq)
             if member is None or picture is None:
                 return Missed(conversation_id, head.position, reset=True)
             if picture.kind == "group":
@@ -149,7 +150,8 @@ class IngestService:
         limit = self._settings.limits.resume_entries_max
         if after[0] != head.epoch or after[1] < floor or head.seq - after[1] > limit:
             return Missed(conversation_id, head.position, reset=True)
-        entries = await self._store.entries(conversation_id, after[1], limit)
+        # Up to the head that membership was judged on, not to what came since.
+        entries = await self._store.entries(conversation_id, after[1], head.seq - after[1])
         ids = sorted({entry.message_id for entry in entries if entry.message_id})
         messages = await self._store.messages(conversation_id, ids)
         if sum(len(message.text or "") for message in messages.values()) > PAGE_BYTES_MAX:
@@ -165,8 +167,12 @@ class IngestService:
             raise BadRequest(f"client_msg_id has {len(request.op_id)} characters, allowed are 1 to {OP_ID_CHARS_MAX}")
         if not request.trusted and request.kind != EntryKind.MEMBERSHIP:
             limits = self._settings.limits
-            tier = limits.enterprise if self._pictures.tier(request.conversation_id) == "enterprise" else limits.standard
+            tier = (
+                limits.enterprise if self._pictures.tier(request.conversation_id) == "enterprise" else limits.standard
+            )
             self._limiter.take("messages in this conversation", request.conversation_id, tier.conversation_messages)
+        check_characters(request.op_id)
+        check_characters(request.emoji)
         waiting = Waiting(request, done, self._clock.monotonic())
         if request.kind in (EntryKind.MESSAGE, EntryKind.EDIT):
             check_body(request.body, may_be_empty=bool(request.file_ids))
@@ -179,14 +185,9 @@ class IngestService:
         return waiting
 
     async def _store_text_first(self, waiting: Waiting) -> None:
-        """Long text goes under its own key before the entry that refers to it."""
-        request = waiting.request
+        """A long message's text goes under its own key before the entry that refers to it."""
         try:
-            version = 1
-            if request.kind == EntryKind.EDIT:
-                target = await self._store.messages(request.conversation_id, [request.message_id])
-                version = target[request.message_id].version + 1 if request.message_id in target else 2
-            await self._store.put_text(waiting.message_id or request.message_id, version, request.body)
+            await self._store.put_text(waiting.message_id, 1, waiting.request.body)
         except ChatError as error:
             _fail(waiting, error)
             return
@@ -233,7 +234,7 @@ class IngestService:
                 group = await self._try_append(part) + rest
             except AppendRefused as refused:
                 self._metrics.conflicts.inc()
-                part = self._settle_repeats(part, refused.repeats)
+                part = await self._settle_repeats(part, refused.repeats)
                 for conversation_id in {waiting.request.conversation_id for waiting in part}:
                     self._heads.pop(conversation_id, None)
                 group = part + rest
@@ -257,7 +258,8 @@ class IngestService:
         entries = plan.batch.entries
         if entries:
             await self._publisher.before_append({new.entry.conversation_id: new.entry.seq for new in entries})
-            positions = await self._store.append(plan.batch)
+            batch = await self._store_edits_first(plan.batch)
+            positions = await self._store.append(batch)
             for move in plan.batch.moves:
                 self._remember_head(move.next)
             await self._after_append(entries, positions)
@@ -270,6 +272,16 @@ class IngestService:
             elif outcome is None:
                 later.append(waiting)
         return later
+
+    async def _store_edits_first(self, batch: Batch) -> Batch:
+        """Long texts of edits go under their own keys too, once it is known which version each will be."""
+        entries = []
+        for new in batch.entries:
+            if new.target is not None and new.text is not None and len(new.text.encode()) > INLINE_BYTES_MAX:
+                await self._store.put_text(new.entry.message_id, new.target.version, new.text)
+                new = msgspec.structs.replace(new, text=None)
+            entries.append(new)
+        return msgspec.structs.replace(batch, entries=tuple(entries))
 
     async def _after_append(self, entries: Sequence[NewEntry], positions: Sequence[int]) -> None:
         changes: dict[str, list[Entry]] = {}
@@ -340,10 +352,17 @@ class IngestService:
                 mentions = tuple(await self._memberships.mentioned(request.conversation_id, waiting.mention_names))
             known.append(
                 Known(
-                    picture, actor, targets.get((request.conversation_id, _about(request))), mentions,
-                    request.mention_channel or (waiting.mention_channel and not request.trusted),
-                    await self._missing_file(request), waiting.message_id, waiting.preview, waiting.has_more, waiting.text,
-                )  # fmt: skip
+                    picture=picture,
+                    actor=actor,
+                    target=targets.get((request.conversation_id, _about(request))),
+                    mentions=mentions,
+                    mention_channel=request.mention_channel or (waiting.mention_channel and not request.trusted),
+                    missing_file=await self._missing_file(request),
+                    message_id=waiting.message_id,
+                    preview=waiting.preview,
+                    has_more=waiting.has_more,
+                    text=waiting.text,
+                )
             )
         return known
 
@@ -383,6 +402,7 @@ class IngestService:
             return
         new = entries[outcome]
         self._metrics.repeats.inc()
+        self._queue.extend(waiting.followers)
         if not waiting.done.done():
             reused = new.fingerprint != make_fingerprint(waiting.request)
             waiting.done.set_result(Appended(new.entry, reused))
@@ -393,22 +413,25 @@ class IngestService:
         for waiting, error in refused:
             found = stored.get(key_of(waiting.request))
             if found is not None:
-                self._answer_stored(waiting, found)
+                await self._answer_stored(waiting, found)
             else:
                 _fail(waiting, error)
 
-    def _settle_repeats(self, group: Sequence[Waiting], repeats: dict[OpKey, Stored]) -> list[Waiting]:
+    async def _settle_repeats(self, group: Sequence[Waiting], repeats: dict[OpKey, Stored]) -> list[Waiting]:
         rest = []
         for waiting in group:
             found = repeats.get(key_of(waiting.request))
             if found is None:
                 rest.append(waiting)
             else:
-                self._answer_stored(waiting, found)
+                await self._answer_stored(waiting, found)
         return rest
 
-    def _answer_stored(self, waiting: Waiting, found: Stored) -> None:
+    async def _answer_stored(self, waiting: Waiting, found: Stored) -> None:
         self._metrics.repeats.inc()
+        if found.entry.kind is EntryKind.MEMBERSHIP:  # a crash may have kept it from being applied
+            await self._pictures.at(found.entry.conversation_id, found.entry.seq)
+        self._queue.extend(waiting.followers)  # only the leader is stored: each of them goes by itself
         if not waiting.done.done():
             reused = found.fingerprint != make_fingerprint(waiting.request)
             waiting.done.set_result(Appended(found.entry, reused))

@@ -11,17 +11,17 @@ import { h } from "./dom.js";
 const DEPTH_MAX = 6;
 const STEPS_MAX = 20_000; // looks for the end of an emphasis, all in all: bounds what a hostile text can cost
 const SAFE_LINK = /^(?:https?:\/\/|mailto:)/i;
-const INLINE = /\\([\\`*_~[\]<>#@:!-])|(`+)|(\*\*\*|\*\*|__|~~|\*|_|~)|\[|(?:https?:\/\/|mailto:)[^\s<>"`]+|<(?:https?:\/\/|mailto:)[^\s<>]+>|([@#])([\p{L}\p{N}][\p{L}\p{N}_.-]*)|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):/giu;
-const TAGS = { "**": "strong", __: "strong", "*": "em", _: "em", "~~": "s", "~": "s" };
+const INLINE = /\\([\\`*_~[\]<>#@:!-])|(`+)|(\*{1,3}|__|~~|_|~)|\[|(?:https?:\/\/|mailto:)[^\s<>"`…]+|<(?:https?:\/\/|mailto:)[^\s<>]+>|([@#])([\p{L}\p{N}][\p{L}\p{N}_.-]*)|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):/giu;
+/** One star is bold, as where most imported messages were written; what two stars and an underscore mean all agree on. */
+const TAGS = { "**": "strong", __: "strong", "*": "strong", "***": "strong", _: "em", "~~": "s", "~": "s" };
 const WORD = /[\p{L}\p{N}_]/u;
 const LIST_ITEM = /^(\s{0,6})(?:[-*•]|(\d{1,9})[.)])\s+(.*)$/;
 const EMOJI_ONLY = /^(?:(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|[0-9#*]\u20e3|\u200d|\ufe0f|\u20e3)+\s*){1,8}$/u;
 
 /**
  * @param {string} text
- * @param {{mention?: Find, channel?: Find, boldStar?: boolean}} context
+ * @param {{mention?: Find, channel?: Find}} context
  *   Find: (name: string) => {label: string, me?: boolean, userId?: string, href?: string} | null
- *   boldStar: one star makes bold, as where imported messages were written
  * @returns {DocumentFragment}
  */
 export function renderMarkup(text, context = {}) {
@@ -127,7 +127,7 @@ function inline(text, context, depth) {
       else [node, end] = [h("code", {}, text.slice(end, close).trim() || text.slice(end, close)), close + ticks.length];
     } else if (delimiter) {
       const close = depth < DEPTH_MAX && !missing.has(delimiter) ? closing(text, delimiter, start, missing) : -1;
-      if (close > 0) [node, end] = [emphasis(delimiter, inline(text.slice(end, close), context, depth + 1), context), close + delimiter.length];
+      if (close > 0) [node, end] = [h(TAGS[delimiter], {}, inline(text.slice(end, close), context, depth + 1)), close + delimiter.length];
     } else if (found === "[") {
       const target = /^\[([^\][\n]{1,500})\]\(\s*<?([^\s()<>]{1,2000}(?:\([^\s()<>]*\)[^\s()<>]*)*)>?\s*\)/.exec(text.slice(start, start + 2600));
       if (target && SAFE_LINK.test(target[2])) [node, end] = [link(target[2], inline(target[1], {}, DEPTH_MAX)), start + target[0].length];
@@ -138,7 +138,7 @@ function inline(text, context, depth) {
     else {
       const url = found.startsWith("<") ? found.slice(1, -1) : trimUrl(found);
       if (!found.startsWith("<")) end = start + url.length;
-      node = link(url, [url]);
+      node = text.slice(end) === "…" ? url : link(url, [url]); // where a preview was cut, half an address leads nowhere
     }
     if (node === null) {
       if (name !== undefined) pattern.lastIndex = start + 1;
@@ -150,11 +150,6 @@ function inline(text, context, depth) {
   }
   if (plain < text.length) out.push(text.slice(plain));
   return depth ? out.flatMap((node) => (typeof node === "string" ? breakLines(node) : [node])) : out;
-}
-
-function emphasis(delimiter, content, { boldStar = false }) {
-  if (delimiter === "***") return h("strong", {}, h("em", {}, content));
-  return h(boldStar && delimiter === "*" ? "strong" : TAGS[delimiter], {}, content);
 }
 
 /** Where an emphasis that opens at `start` ends, or -1. It opens before and closes after something that is no space. */

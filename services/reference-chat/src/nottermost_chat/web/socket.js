@@ -21,7 +21,8 @@ const CLOSE_RULES = {
 const BACKOFF_S_MAX = 30;
 const PONG_WITHIN_MS = 15_000; // a connection that stays silent for longer is dead, whatever the browser says
 const REVOKED = 4012;
-const NEEDS_TOKEN = new Set([4010, 4011]);
+const NOT_AUTHENTICATED = 4010;
+const NEEDS_TOKEN = new Set([NOT_AUTHENTICATED, 4011]);
 const REFUSALS_MAX = 3; // fresh tokens refused in a row: trying on helps nobody
 
 /**
@@ -33,6 +34,7 @@ export class Socket extends EventTarget {
   #socket = null;
   #failures = 0;
   #refusals = 0;
+  #refused = false;
   #timer = 0;
   #heartbeat = new Worker("/assets/heartbeat.js");
   #pongTimer = 0;
@@ -56,12 +58,13 @@ export class Socket extends EventTarget {
   connect() {
     clearTimeout(this.#timer);
     this.#drop();
+    this.#refused = false;
     this.#enter("connecting");
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     this.#socket = socket;
     socket.onopen = () => socket.send(JSON.stringify({ type: "authenticate", token: api.token }));
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    socket.onclose = ({ code }) => this.#socket === socket && this.#closed(code);
+    socket.onclose = ({ code }) => this.#socket === socket && this.#closed(this.#refused ? NOT_AUTHENTICATED : code);
   }
 
   stop() {
@@ -78,6 +81,7 @@ export class Socket extends EventTarget {
   }
 
   #receive(frame) {
+    if (frame.type === "error" && this.state === "connecting") this.#refused = true; // proxies may swallow the close code
     if (frame.type === "pong") clearTimeout(this.#pongTimer);
     if (frame.type === "server:drain") this.#enter("draining");
     if (frame.type === "authenticated" && this.state === "connecting") {
@@ -103,7 +107,7 @@ export class Socket extends EventTarget {
       return;
     }
     const rule = code in CLOSE_RULES ? CLOSE_RULES[code] : this.#backoff();
-    if (code === 4010) this.#refusals++;
+    if (code === NOT_AUTHENTICATED) this.#refusals++;
     if (rule === null || this.#refusals >= REFUSALS_MAX) {
       this.#enter("stopped");
       return;

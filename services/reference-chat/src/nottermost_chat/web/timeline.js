@@ -164,7 +164,7 @@ export class Timeline extends EventTarget {
 
   #countReply({ thread_id, created_at }) {
     const root = thread_id && this.find(thread_id);
-    if (!root || (root.last_reply_at && root.last_reply_at >= created_at)) return; // a page read later has counted it
+    if (!root || Date.parse(root.last_reply_at ?? 0) >= Date.parse(created_at)) return; // a page read later has counted it
     this.#change(root, { reply_count: (root.reply_count ?? 0) + 1, last_reply_at: created_at });
   }
 

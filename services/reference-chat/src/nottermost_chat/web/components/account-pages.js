@@ -1,7 +1,7 @@
 /** The pages before the chat: log in, register, claim an imported account, create a workspace. */
 
 import { api } from "../api.js";
-import { h } from "../dom.js";
+import { h, toast } from "../dom.js";
 import { navigate } from "../router.js";
 import { field, form, mentionField } from "./dialog.js";
 
@@ -20,7 +20,6 @@ function page(title, intro, ...content) {
   );
 }
 
-const email = (value = "") => field("E-mail", { name: "email", type: "email", required: true, autocomplete: "email", value, autofocus: true });
 const newPassword = () =>
   field("Password", { name: "password", type: "password", required: true, minlength: 8, maxlength: 256, autocomplete: "new-password" }, "At least 8 characters.");
 
@@ -30,11 +29,12 @@ export function loginPage(enter, notice = "") {
     const session = await api.post("/api/users/auth/login", { email: values.email.trim(), password: values.password, device_name: api.deviceName });
     await enter(api.begin(session));
   };
+  const login = field("E-mail or user name", { name: "email", required: true, autocomplete: "username", autocapitalize: "none", autofocus: true });
   return page(
     "Log in",
     null,
     notice && h("p", { class: "notice", role: "status" }, notice),
-    form([email(), field("Password", { name: "password", type: "password", required: true, autocomplete: "current-password" })], "Log in", submit),
+    form([login, field("Password", { name: "password", type: "password", required: true, autocomplete: "current-password" })], "Log in", submit),
     h("p", {}, "New here? ", h("a", { href: "/register" }, "Create an account")),
   );
 }
@@ -50,7 +50,7 @@ export function registerPage(enter) {
     "Team chat: channels, groups and direct messages.",
     form(
       [
-        email(),
+        field("E-mail", { name: "email", type: "email", required: true, autocomplete: "email", autofocus: true }),
         field("Your name", { name: "display_name", maxlength: 250, autocomplete: "name" }, "As others see it."),
         mentionField("User name", { autocomplete: "username", autocapitalize: "none", spellcheck: "false" }),
         newPassword(),
@@ -69,6 +69,7 @@ export function claimPage(enter) {
     const session = await api.post("/api/users/auth/claim", { claim_token: token, password, device_name: api.deviceName });
     history.replaceState(null, "", "/");
     await enter(api.begin(session));
+    toast(`The account is yours. Log in as “${session.user.username}” from now on.`, { ms: 15_000 });
   };
   if (!token) return page("This link is not complete", "Ask whoever sent it to you for the whole link.", h("p", {}, h("a", { href: "/login" }, "Log in")));
   return page("Take over your account", "Your messages were imported. Choose a password to make the account yours.", form([newPassword()], "Take over", submit));

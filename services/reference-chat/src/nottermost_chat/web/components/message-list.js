@@ -91,7 +91,7 @@ export class MessageList extends Component {
   }
 
   #place({ seq, at }) {
-    const after = (each) => (seq !== null ? each.seq >= seq : timeOf(each) >= at);
+    const after = (each) => (seq !== null ? each.seq >= seq : Date.parse(timeOf(each)) >= Date.parse(at));
     const target = seq !== null || at !== null ? (this.#timeline.messages.find(after) ?? this.#timeline.messages.at(-1)) : null;
     const item = target && this.#item(target);
     const line = this.#list.querySelector(".new-line");

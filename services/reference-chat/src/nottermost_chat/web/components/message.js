@@ -87,7 +87,7 @@ function body(message, mayUndo) {
   }
   const text = textOf(message);
   const whole = isWhole(message);
-  const context = { mention: (name) => findMention(name, message), channel: (name) => findChannel(name, message), boldStar: Boolean(message.sent_at) };
+  const context = { mention: (name) => findMention(name, message), channel: (name) => findChannel(name, message) };
   return h(
     "div",
     { class: "text" },

@@ -19,7 +19,6 @@ export class PeoplePage extends Component {
   #roster = h("ul", { class: "people", "aria-label": "Members" });
 
   open(workspaceId) {
-    if (this.path === `/api/workspaces/${workspaceId}` && this.isConnected) return;
     this.path = `/api/workspaces/${workspaceId}`;
     this.workspaceId = workspaceId;
     this.#members = [];

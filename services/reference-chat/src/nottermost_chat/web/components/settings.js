@@ -9,7 +9,22 @@ import { formatAgo, formatFull } from "../time.js";
 import { checkbox, confirmDialog, field, form, mentionField, openDialog, tabs } from "./dialog.js";
 
 export function openSettings() {
-  openDialog("Settings", tabs("Settings", { Profile: profile, Look: look, Notifications: notifications, Password: password, Devices: devices }), { className: "settings" });
+  openDialog("Settings", tabs("Settings", { Profile: profile, Look: look, Notifications: notifications, Password: password, Devices: devices, Keyboard: keyboard }), { className: "settings" });
+}
+
+const KEYS = [
+  ["Ctrl+K, ⌘K", "jump to a person or conversation"],
+  ["Ctrl+Shift+F, ⌘Shift+F", "search"],
+  ["Alt+Up, Alt+Down", "previous, next conversation; with Shift the next unread one"],
+  ["Enter, Shift+Enter", "send, new line"],
+  ["Up", "in an empty field: edit your last message"],
+  ["Shift+Tab, then Up and Down", "go through the messages"],
+  ["E, R, T, M, Delete", "on a message: edit, react, thread, more, delete"],
+  ["Escape", "close what is open, back to writing"],
+];
+
+function keyboard() {
+  return h("dl", { class: "keys" }, KEYS.map(([keys, what]) => [h("dt", {}, h("kbd", {}, keys)), h("dd", {}, what)]).flat());
 }
 
 function profile() {

@@ -66,13 +66,14 @@ export class Shell extends Component {
     return store.workspaces.has(last) ? last : ([...store.workspaces.keys()][0] ?? null);
   }
 
-  /** Where one was, else the first conversation that wants attention, else the people. */
+  /** Where one was, else the first channel, else the people. */
   #goHome(workspaceId) {
     const { channels, dms, groups } = store.listed(workspaceId);
     const last = localStorage.getItem(LAST) ?? "";
     const lastId = last.startsWith(`/w/${workspaceId}/c/`) ? last.split("/").at(-1) : "";
     const all = [...channels, ...groups, ...dms];
-    const place = all.find((each) => each.conversation_id === lastId) ?? channels.find((each) => each.unread_count) ?? channels[0] ?? all[0];
+    const [first] = channels.toSorted((a, b) => (a.conversation_id < b.conversation_id ? -1 : 1)); // the oldest: where all meet
+    const place = all.find((each) => each.conversation_id === lastId) ?? first ?? all[0];
     const go = place && (channels.length || lastId) ? conversationPath(place, workspaceId) : `/w/${workspaceId}/people`;
     navigate(go, { replace: true });
   }
@@ -93,7 +94,7 @@ export class Shell extends Component {
     if (conversation.joined) localStorage.setItem(LAST, conversationPath(conversation, store.workspaceId));
     if (this.#main.firstElementChild !== this.#conversation) this.#main.replaceChildren(this.#conversation);
     const opening = this.#conversation.open(conversationId, seq);
-    if (other && !narrow() && !seq && this.#pane.hidden) this.#conversation.focus();
+    if (!narrow() && !seq && this.#pane.hidden) this.#conversation.focus();
     if (seq) history.replaceState(null, "", location.pathname); // a second click on the same hit jumps again
     await opening;
   }
@@ -158,8 +159,8 @@ export class Shell extends Component {
   // --- pane, drawer, banner, keys -----------------------------------------------------------------
 
   #openPane(content, label) {
+    this.#pane.hidden = false; // first: nothing that is hidden takes the focus
     this.#pane.replaceChildren(content);
-    this.#pane.hidden = false;
     this.#pane.setAttribute("aria-label", label);
     this.classList.add("with-pane");
   }
