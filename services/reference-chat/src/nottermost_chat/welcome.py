@@ -13,11 +13,13 @@ from nottermost_chat.services import Services
 
 FILE: Final = "welcome.json"
 
-_WELCOME: Final = """*Welcome to Nottermost.* This workspace is yours to try things in:
-- `Ctrl+K` (or `Cmd+K`) jumps to any person or conversation
+_WELCOME: Final = """*Welcome to Nottermost.* This workspace is yours to try things in.
+Nobody else can see it: it runs on your machine, and all of it is in one folder."""
+
+_TIPS: Final = """Some things to try:
+- `Ctrl+K` or `Cmd+K` jumps to people and conversations
 - `Up` in an empty composer edits your last message
-- paste or drop a file to share it, type `:` for an emoji and `@` for a person
-Nobody else can see this: it runs on your machine, and all of it is in one folder."""
+- drop a file here, or type `:` for an emoji and `@` for a person"""
 
 _RICH: Final = """Messages take a little formatting:
 > a quote, _italic_, *bold*, ~gone~ and `code`
@@ -77,6 +79,7 @@ async def _fill(services: Services, guide: str, newcomer: str) -> None:
         for name, topic in (("welcome", "What this is, and what to try"), ("corner", "Anything else"))
     ]
     await _say(services, guide, hall, _WELCOME)
+    await _say(services, guide, hall, _TIPS)
     await _say(services, guide, hall, _RICH)
     question = await _say(services, newcomer, hall, "Where does my data go?")
     await _say(services, guide, hall, "Into the folder that `--data` names. Copy it and you have a backup.", question)
