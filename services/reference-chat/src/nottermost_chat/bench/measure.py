@@ -20,6 +20,7 @@ CHANNEL_SENDERS = 16
 BODY = "x" * 100
 WARM_UP_S = 1.0
 SETTLE_S = 3.0
+LAST_ARRIVE_S = 1.0
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -130,19 +131,15 @@ async def measure_latency(server: RunningServer, crowd: Crowd, per_s: float) -> 
 
     clients = await connect(server.port, crowd.tokens[:SENDERS], on_frame)
     sides.update({client: "ab"[number % 2] for number, client in enumerate(clients)})
-    started = time.perf_counter()
-    sent, total = 0, round(per_s * (WARM_UP_S + SECONDS))
-    while sent < total:
-        now = time.perf_counter()
-        while sent < total and started + sent / per_s <= now:
-            number = sent % SENDERS
-            key = f"l{sent}-{'ab'[number % 2]}"
-            if sent > per_s * WARM_UP_S:
-                intended[key] = started + sent / per_s
-            clients[number].send(make_send(crowd.directs[number // 2], key, BODY))
-            sent += 1
-        await asyncio.sleep(0.0005)
-    await asyncio.sleep(1)
+
+    def send(index: int, at: float) -> None:
+        number = index % SENDERS
+        key = f"l{index}-{'ab'[number % 2]}"
+        if index > per_s * WARM_UP_S:
+            intended[key] = at
+        clients[number].send(make_send(crowd.directs[number // 2], key, BODY))
+
+    await _send_open_loop(per_s, WARM_UP_S + SECONDS, send)
     for client in clients:
         client.close()
     waits.sort()
@@ -200,15 +197,12 @@ async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float
 
     for client in watchers:
         client.on_frame = on_new
-    started, sent, total = time.perf_counter(), 0, round(half * SECONDS)
-    while sent < total:
-        now = time.perf_counter()
-        while sent < total and started + sent / half <= now:
-            keys[f"h{sent}"] = started + sent / half
-            clients[sent % CHANNEL_SENDERS].send(make_send(crowd.channel, f"h{sent}", BODY))
-            sent += 1
-        await asyncio.sleep(0.0005)
-    await asyncio.sleep(1)
+
+    def send(index: int, at: float) -> None:
+        keys[f"h{index}"] = at
+        clients[index % CHANNEL_SENDERS].send(make_send(crowd.channel, f"h{index}", BODY))
+
+    await _send_open_loop(half, SECONDS, send)
     for client in clients:
         client.close()
     waits.sort()
@@ -217,6 +211,18 @@ async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float
         Row("fan-out send to deliver p50", _at(waits, 0.5) * 1000, "ms", note),
         Row("fan-out send to deliver p99", _at(waits, 0.99) * 1000, "ms", note, aim="≤ 50 ms"),
     ]
+
+
+async def _send_open_loop(per_s: float, seconds: float, send: Callable[[int, float], None]) -> None:
+    """Call `send(index, intended time)` at a fixed rate, late ones at once, and wait for what is under way."""
+    started, index, total = time.perf_counter(), 0, round(per_s * seconds)
+    while index < total:
+        now = time.perf_counter()
+        while index < total and started + index / per_s <= now:
+            send(index, started + index / per_s)
+            index += 1
+        await asyncio.sleep(0.0005)
+    await asyncio.sleep(LAST_ARRIVE_S)
 
 
 async def measure_bare_loop(server: RunningServer) -> float:
