@@ -3,6 +3,7 @@
  * client_msg_id until it is acknowledged; kept in IndexedDB, so that a reload loses nothing.
  */
 
+import { ApiError } from "./api.js";
 import { newId } from "./dom.js";
 import { socket } from "./socket.js";
 import { store } from "./store.js";
@@ -112,7 +113,7 @@ class Outbox extends EventTarget {
       }
     } else {
       this.#land(item.conversation_id);
-      Object.assign(item, { state: "failed", error: frame.message });
+      Object.assign(item, { state: "failed", error: new ApiError({ detail: frame.message }, 0).message });
       this.#keep(item);
       this.#changed(item);
       this.pump();

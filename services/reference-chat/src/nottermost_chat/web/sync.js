@@ -19,6 +19,8 @@ const WAITING_EVERY_MS = 8_000; // the same, for somebody who has no workspace y
 const OPERATION_REPEAT_MS = 10_000;
 const BODY_CHARS_KEPT = 200; // a preview holds this much; longer own texts are kept, so that they show whole
 
+const COUNTS = ["unread_count", "mention_count", "read_seq"]; // fields of a conversation that live entries move
+const LAST = ["last_seq", "last_preview", "last_message_at", "last_has_more", "last_sender_id"];
 const NEVER = "2999-01-01T00:00:00Z";
 
 class Sync {
@@ -31,6 +33,7 @@ class Sync {
   #cursors = new Map(); // "read id" / "delivered id" -> frame
   #cursorTimer = 0;
   #watchTimer = 0;
+  #watched = ""; // what the server was last asked to watch
   #refetching = new Map();
   #asOf = "";
   #away = 0;
@@ -124,11 +127,10 @@ class Sync {
     const counted = !position || order === 0 || (order > 0 && !this.#timelines.has(id));
     if (counted) this.#positions.set(id, at);
     else if (order > 0) this.#resume([id]);
-    const { unread_count, mention_count, read_seq, ...rest } = view;
-    const { last_seq, last_preview, last_message_at, last_has_more, last_sender_id, ...names } = rest;
     const before = store.conversations.get(id)?.read_seq ?? 0;
-    const current = counted && before <= read_seq; // else we have read on since the server wrote this
-    const conversation = store.learnConversation(current ? view : counted ? rest : names);
+    const current = counted && before <= view.read_seq; // else we have read on since the server wrote this
+    const stale = current ? [] : counted ? COUNTS : [...COUNTS, ...LAST];
+    const conversation = store.learnConversation(Object.fromEntries(Object.entries(view).filter(([name]) => !stale.includes(name))));
     if (!current) this.#recount(conversation);
     if (conversation.type === "DM") conversation.other_user_ids.forEach((userId) => store.user(userId));
     if (view.workspace_id && !store.workspaces.has(view.workspace_id)) this.refreshWorkspaces().catch(() => null);
@@ -176,6 +178,7 @@ class Sync {
   #connectionChanged() {
     if (socket.state === "open") this.#catchUp();
     if (["waiting", "stopped", "idle"].includes(socket.state)) {
+      this.#watched = "";
       this.#resuming.clear();
       outbox.disconnected();
     }
@@ -465,7 +468,9 @@ class Sync {
 
   #sendWatch() {
     const user_ids = [...new Set([store.me?.user_id, ...[...this.#screen.values()].flat()])].filter(Boolean).slice(0, WATCH_MAX);
-    socket.send({ type: "presence:watch", user_ids, conversation_id: this.openId });
+    const frame = { type: "presence:watch", user_ids, conversation_id: this.openId };
+    const watched = JSON.stringify(frame);
+    if (watched !== this.#watched && socket.send(frame)) this.#watched = watched;
   }
 }
 
