@@ -1,8 +1,8 @@
-"""One port for everything: looks at how a connection begins and hands it to the socket server or to HTTP.
+"""One port for everything: HTTP is uvicorn's, and who asks for the socket is handed to picows.
 
-picows speaks only WebSocket and uvicorn is slow at it (`docs/adr/0014`), so each gets what it
-is good at. After the first bytes this is out of the way: the transport belongs to the other
-protocol, at no cost for each connection or frame.
+picows speaks only WebSocket and uvicorn is slow at it (ADR 0014), so each gets what it is
+good at. After the handshake uvicorn is out of the way: the transport belongs to picows, at no
+cost for each connection or frame.
 """
 
 import asyncio
@@ -18,60 +18,74 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from nottermost_chat.errors import RateLimited, StartError
-from nottermost_chat.gateway.connection import Connection
 from nottermost_chat.gateway.gateway import Gateway
 
 SOCKET_PATH: Final = b"/ws"
-FIRST_BYTES_S: Final = 10.0  # how long a peer may take to say what it wants
-REQUEST_LINE_MAX: Final = 8192
-READ_BUFFER_BYTES: Final = 1024  # picows' smallest, 2 KiB; the default of 16 KiB doubles an idle connection
+HEAD_WITHIN_S: Final = 10.0  # how long a peer may take to say what it wants
+READ_BUFFER_BYTES: Final = 1024  # picows takes 2 KiB at least; its default of 16 KiB doubles an idle connection
 BACKLOG: Final = 2048  # a whole office reconnects at once
 KEEP_ALIVE_S: Final = 30
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
+_log = logging.getLogger("nottermost_chat.socket")
 
-class _FrontDoor(asyncio.Protocol):
-    """Waits for the request line, then hands the transport on."""
 
-    def __init__(self, make_socket: Callable[[str], Any], make_http: Callable[[], Any]) -> None:
-        self._make_socket, self._make_http = make_socket, make_http
-        self._received = b""
-        self._transport: Any = None
+class _HttpOrSocket(HttpToolsProtocol):
+    """uvicorn's HTTP, but an upgrade at /ws goes to the gateway."""
+
+    def __init__(self, gateway: Gateway, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._gateway = gateway
         self._late: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._late = asyncio.get_running_loop().call_later(FIRST_BYTES_S, transport.close)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._late = asyncio.get_running_loop().call_later(HEAD_WITHIN_S, transport.close)
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        wants_socket = _wants_socket(self._received)
-        if wants_socket is None:
-            return
-        self.connection_lost(None)
-        peer = self._transport.get_extra_info("peername")
-        protocol = self._make_socket(str(peer[0]) if peer else "") if wants_socket else self._make_http()
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        if wants_socket:
-            _feed(protocol, self._received)
-        else:
-            protocol.data_received(self._received)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_in_time()
+        super().connection_lost(exc)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
+    def on_headers_complete(self) -> None:
+        self._is_in_time()
+        super().on_headers_complete()
+
+    def _is_in_time(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
 
+    def _should_upgrade(self) -> bool:
+        return self._get_upgrade() == b"websocket" and self.url.partition(b"?")[0] == SOCKET_PATH
 
-def _wants_socket(received: bytes) -> bool | None:
-    """Whether the request line asks for the socket; None: not enough has come to tell."""
-    line, newline, _ = received.partition(b"\r\n")
-    if not newline and len(received) < REQUEST_LINE_MAX:
-        return None
-    parts = line.split(b" ")
-    return len(parts) == 3 and parts[0] == b"GET" and parts[1].partition(b"?")[0] == SOCKET_PATH
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the transport to picows, with the request as it came: picows answers the handshake."""
+        self.connections.discard(self)
+        head = [b"GET " + self.url + b" HTTP/1.1", *(name + b": " + value for name, value in self.headers)]
+        protocol = _make_socket(self._gateway, self.client[0] if self.client else "")
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        _feed(protocol, b"\r\n".join(head) + b"\r\n\r\n")
+
+
+def _make_socket(gateway: Gateway, remote: str) -> Any:
+    """A protocol as picows.ws_create_server makes it; that function is not used because the port is shared."""
+    return WSProtocol(
+        None, None, False, lambda _request: _admit(gateway, remote), _log, False,
+        gateway.settings.authenticate_within_s, False, 20, 20, WSAutoPingStrategy.PING_WHEN_IDLE, True,
+        gateway.settings.limits.frame_bytes_max, None, READ_BUFFER_BYTES,
+    )  # fmt: skip
+
+
+def _admit(gateway: Gateway, remote: str) -> WSListener | WSUpgradeResponseWithListener:
+    try:
+        return gateway.admit(remote)
+    except RateLimited as error:
+        headers = [("Retry-After", str(-(-error.retry_after_ms // 1000)))]
+        body = b'{"code":"rate_limited"}'
+        response = WSUpgradeResponse.create_error_response(HTTPStatus.TOO_MANY_REQUESTS, body, headers)
+        return WSUpgradeResponseWithListener(response, None)
 
 
 def _feed(protocol: Any, data: bytes) -> None:
@@ -121,35 +135,15 @@ async def listen(gateway: Gateway, app: AsgiApp, host: str, port: int) -> Server
     )  # fmt: skip
     config.load()
     state = ServerState()
-    logger = logging.getLogger("nottermost_chat.socket")
 
-    def make_http() -> HttpToolsProtocol:
-        return HttpToolsProtocol(config=config, server_state=state, app_state={})
-
-    def make_socket(remote: str) -> Any:
-        """As picows.ws_create_server makes it; its own listener is not used because the port is shared."""
-        return WSProtocol(
-            None, None, False, lambda _request: _admit(gateway, remote), logger, False,
-            gateway.settings.authenticate_within_s, False, 20, 20, WSAutoPingStrategy.PING_WHEN_IDLE, True,
-            gateway.settings.limits.frame_bytes_max, None, READ_BUFFER_BYTES,
-        )  # fmt: skip
+    def make_protocol() -> _HttpOrSocket:
+        return _HttpOrSocket(gateway, config=config, server_state=state, app_state={})
 
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(lambda: _FrontDoor(make_socket, make_http), host, port, backlog=BACKLOG)
+        server = await loop.create_server(make_protocol, host, port, backlog=BACKLOG)
     except OSError as error:
         raise StartError(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port with --port"
         ) from error
     return Server(server, state)
-
-
-def _admit(gateway: Gateway, remote: str) -> WSListener | WSUpgradeResponseWithListener:
-    try:
-        connection: Connection = gateway.admit(remote)
-    except RateLimited as error:
-        headers = [("Retry-After", str(-(-error.retry_after_ms // 1000)))]
-        body = b'{"code":"rate_limited"}'
-        response = WSUpgradeResponse.create_error_response(HTTPStatus.TOO_MANY_REQUESTS, body, headers)
-        return WSUpgradeResponseWithListener(response, None)
-    return connection

@@ -168,8 +168,12 @@ class MessageStore(Protocol):
         """The newest message of each conversation that has one and is not deleted."""
         ...
 
-    async def seq_at(self, conversation_id: str, created_at: int) -> int:
-        """The seq of the first entry at or after that time; the head's seq + 1 if there is none."""
+    async def seq_at(self, conversation_id: str, at: int) -> int:
+        """The seq at or before the first message shown with that time (`sent_at`, else `created_at`) or a later one.
+
+        The head's seq + 1 if there is none. Exact where times rise; where an import appended
+        older messages later, one of the places that fit.
+        """
         ...
 
     async def deleted_before(self, deleted_at: int, limit: int) -> list[Entry]:

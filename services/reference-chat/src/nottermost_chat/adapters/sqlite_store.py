@@ -188,19 +188,23 @@ class SqliteStore:
 
         return await self._file.read(work)
 
-    async def seq_at(self, conversation_id: str, created_at: int) -> int:
+    async def seq_at(self, conversation_id: str, at: int) -> int:
+        next_message = (
+            "SELECT seq, coalesce(json_extract(CAST(detail AS TEXT), '$.sent_at'), created_at) FROM entries"
+            " WHERE conversation_id = ? AND seq >= ? AND kind = 'message' ORDER BY seq LIMIT 1"
+        )
+
         def work(db: sqlite3.Connection) -> int:
-            low, high = db.execute(
-                "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 FROM entries WHERE conversation_id = ?",
-                (conversation_id,),
-            ).fetchone()
-            while low < high:  # created_at never falls within a conversation, so it can be searched by halves
+            head = db.execute("SELECT seq FROM heads WHERE conversation_id = ?", (conversation_id,)).fetchone()
+            low, high = 1, 1 if head is None else head[0] + 1
+            while low < high:  # times do not fall from message to message, so they can be searched by halves
                 middle = (low + high) // 2
-                (at,) = db.execute(
-                    "SELECT created_at FROM entries WHERE conversation_id = ? AND seq = ?", (conversation_id, middle)
-                ).fetchone()
-                low, high = (middle + 1, high) if at < created_at else (low, middle)
-            return int(low)
+                found = db.execute(next_message, (conversation_id, middle)).fetchone()
+                if found is not None and found[1] < at:
+                    low = found[0] + 1
+                else:
+                    high = middle
+            return low
 
         return await self._file.read(work)
 
