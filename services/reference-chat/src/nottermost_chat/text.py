@@ -14,7 +14,6 @@ EVERYBODY: Final = frozenset({"channel", "here", "everyone", "all"})
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 _MENTION = re.compile(r"(?<![\w@.])@([\w](?:[\w.\-]*[\w])?)")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-_JOINERS = ("\u200d", "\ufe0f", "\ufe0e", "\u20e3")  # zero-width joiner, variation selectors, keycap
 _LINK = re.compile(r"\bhttps?://\S", re.IGNORECASE)
 
 
@@ -52,17 +51,19 @@ def make_preview(body: str) -> tuple[str, bool]:
 
 
 def _is_boundary(text: str, index: int) -> bool:
-    """Whether a visible character begins at `index`, as far as combining marks, joiners and flags tell."""
+    """Whether a visible character begins at `index`, as far as marks, joiners, flags and Hangul tell."""
     before, after = text[index - 1], text[index]
-    if after in _JOINERS or before == "\u200d" or unicodedata.combining(after):
+    if before == "\u200d" or after in "\u200c\u200d" or unicodedata.category(after).startswith("M"):
         return False
-    if "\U0001f3fb" <= after <= "\U0001f3ff":  # a skin tone belongs to the emoji before it
+    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":  # skin tones; flags' tags
         return False
     if _is_flag_half(before) and _is_flag_half(after):
         run = index
         while run > 0 and _is_flag_half(text[run - 1]):
             run -= 1
         return (index - run) % 2 == 0
+    if "\u1160" <= after <= "\u11ff":  # a vowel or final letter belongs to the Hangul before it
+        return not ("\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3")
     return not (before == "\r" and after == "\n")
 
 

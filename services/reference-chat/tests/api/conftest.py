@@ -1,34 +1,19 @@
-"""The whole API over real parts, in this process; people to call it with."""
+"""The API over the parts that the chat really runs on, in this process; people to call it with."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 from litestar import Litestar
 
-from nottermost_chat.adapters.file_blobs import FileBlobStore
-from nottermost_chat.adapters.fts_search import FtsSearchIndex
-from nottermost_chat.adapters.local_delivery import LocalDelivery
-from nottermost_chat.adapters.memory_routes import MemoryRoutes
-from nottermost_chat.adapters.sqlite_store import SqliteStore
-from nottermost_chat.adapters.store_log import StoreLog
 from nottermost_chat.api.app import create_app
-from nottermost_chat.api.testing import Person, ShiftedClock, register
-from nottermost_chat.clock import Clock
-from nottermost_chat.directory import Directory
-from nottermost_chat.identity import Tokens
-from nottermost_chat.ingest.receipts import Receipts
-from nottermost_chat.ingest.service import IngestService
-from nottermost_chat.limiter import RateLimiter
-from nottermost_chat.metrics import Metrics
+from nottermost_chat.api.testing import Person, ShiftedClock, join
+from nottermost_chat.bootstrap import open_services
 from nottermost_chat.services import Services
-from nottermost_chat.settings import Limits, Rate, Settings, Tier
-
-QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+from nottermost_chat.settings import Limits, Rate, Settings
+from nottermost_chat.workers.indexer import Indexer
 
 
 @pytest.fixture
@@ -38,55 +23,14 @@ def clock() -> ShiftedClock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Tests come from one address and register many people."""
-    return Settings(data=tmp_path, limits=Limits(ip_log_ins=Rate(100_000, 100_000)))
-
-
-@asynccontextmanager
-async def open_services(settings: Settings, clock: Clock) -> AsyncIterator[Services]:
-    metrics, limiter = Metrics(), RateLimiter(clock.monotonic)
-    directory = await Directory.open(settings.data / "directory.db", clock)
-    tokens = await Tokens.open(directory, settings, clock, hasher=QUICK_HASHER)
-    store = SqliteStore.open(settings.data / "store.db")
-    search = FtsSearchIndex(settings.data / "search.db")
-    log = StoreLog(store, metrics=metrics, monotonic=clock.monotonic)
-    delivery, routes = LocalDelivery(), MemoryRoutes(clock.monotonic)
-    receipts = Receipts(store, directory.conversations, delivery, clock)
-    ingest = IngestService(
-        store=store, memberships=directory.conversations, attachments=directory.files, log=log, receipts=receipts, limiter=limiter,
-        metrics=metrics, clock=clock, settings=settings,
-    )  # fmt: skip
-    running = asyncio.create_task(ingest.run())
-    yield Services(
-        settings=settings, clock=clock, metrics=metrics, limiter=limiter, directory=directory, tokens=tokens,
-        store=store, log=log, ingest=ingest, delivery=delivery, routes=routes, search=search,
-        blobs=FileBlobStore(settings.data / "files"),
-    )  # fmt: skip
-    running.cancel()
-    await store.close()
-    await search.close()
-    await tokens.close()
-    await directory.close()
+    """Any free port; tests come from one address and log in often."""
+    return Settings(data=tmp_path / "data", port=0, limits=Limits(ip_log_ins=Rate(100_000, 100_000)))
 
 
 @pytest.fixture
 async def services(settings: Settings, clock: ShiftedClock) -> AsyncIterator[Services]:
     async with open_services(settings, clock) as services:
         yield services
-
-
-@pytest.fixture
-def open_app() -> Callable[[Settings], AbstractAsyncContextManager[Litestar]]:
-    """Start the chat in whatever loop this is called; its limits are high."""
-
-    @asynccontextmanager
-    async def opened(settings: Settings) -> AsyncIterator[Litestar]:
-        many = Rate(1_000_000, 1_000_000)
-        limits = Limits(standard=Tier(many, many, many, many), ip_log_ins=many)
-        async with open_services(Settings(data=settings.data, limits=limits), Clock()) as services:
-            yield create_app(services)
-
-    return opened
 
 
 @pytest.fixture
@@ -103,25 +47,30 @@ async def http(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def join(http: httpx.AsyncClient) -> Callable[[str], Awaitable[Person]]:
-    """Register somebody."""
-
-    async def register_person(name: str) -> Person:
-        return await register(http, name)
-
-    return register_person
+async def ann(services: Services, http: httpx.AsyncClient) -> Person:
+    return await join(services, http, "ann")
 
 
 @pytest.fixture
-async def ann(http: httpx.AsyncClient) -> Person:
-    return await register(http, "ann")
+async def bob(services: Services, http: httpx.AsyncClient) -> Person:
+    return await join(services, http, "bob")
 
 
 @pytest.fixture
-async def bob(http: httpx.AsyncClient) -> Person:
-    return await register(http, "bob")
+async def cat(services: Services, http: httpx.AsyncClient) -> Person:
+    return await join(services, http, "cat")
 
 
 @pytest.fixture
-async def cat(http: httpx.AsyncClient) -> Person:
-    return await register(http, "cat")
+async def indexed(services: Services) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Runs the search indexer; gives a function that waits until it has indexed everything."""
+    indexer = Indexer(services.store, services.directory, services.search, rest_share=0)
+    running = asyncio.create_task(services.log.consume(indexer.group, indexer.handle))
+
+    async def caught_up() -> None:
+        async with asyncio.timeout(10):
+            while await services.log.lag(indexer.group):  # noqa: ASYNC110 - the log tells nobody when it is done
+                await asyncio.sleep(0.01)
+
+    yield caught_up
+    running.cancel()

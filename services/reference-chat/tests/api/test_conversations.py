@@ -76,6 +76,8 @@ async def test_channel_names_are_unique_and_can_be_changed(ann: Person, bob: Per
     assert (await bob.patch(f"{CHATS}/{other}", {"topic": "cats"}))["topic"] == "cats"
     assert (await bob.patch(f"{CHATS}/{channel}", {}))["title"] == "general"  # nothing to change is no error
     await ann.channel(workspace, "random")  # the name is free again
+    for name in (" ", "", "x" * 81, "\u2003"):
+        await ann.post(f"/api/workspaces/{workspace}/channels", {"name": name}, status=400)
 
 
 async def test_archived_channels_are_read_only(ann: Person, bob: Person) -> None:

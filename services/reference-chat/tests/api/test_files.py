@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import httpx
-import pytest
 from PIL import Image
 
 from nottermost_chat.api.testing import Person, ShiftedClock, read
@@ -82,17 +81,15 @@ async def test_whatever_a_browser_could_run_is_a_download(http: httpx.AsyncClien
         assert headers["cache-control"].startswith("private")
 
 
-@pytest.mark.parametrize(
-    "content", [bomb(100_000, 100_000), picture()[:200], b"\x89PNG\r\n\x1a\n" + b"x" * 100, b"GIF89a"]
-)
-async def test_pictures_that_are_none(http: httpx.AsyncClient, ann: Person, content: bytes) -> None:
+async def test_pictures_that_are_none(http: httpx.AsyncClient, ann: Person) -> None:
     """Ten gigapixels, half a picture, a signature with nothing behind it: refused, and not there afterwards."""
-    announced = await announce(ann, await ann.direct(ann), "a.png", len(content))
-    refused = read(await http.put(announced["upload_url"], content=content), 422)
-    assert refused["code"] == "unsupported_file"
-    (file,) = await links(ann, announced["file_id"])
-    assert file["url"] == ""
-    assert not file["inline"]
+    for content in [bomb(100_000, 100_000), picture()[:200], b"\x89PNG\r\n\x1a\n" + b"x" * 100, b"GIF89a"]:
+        announced = await announce(ann, await ann.direct(ann), "a.png", len(content))
+        refused = read(await http.put(announced["upload_url"], content=content), 422)
+        assert refused["code"] == "unsupported_file"
+        (file,) = await links(ann, announced["file_id"])
+        assert file["url"] == ""
+        assert not file["inline"]
 
 
 async def test_sizes_are_kept_to(services: Services, http: httpx.AsyncClient, ann: Person) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
@@ -67,13 +66,13 @@ async def test_a_key_is_good_for_a_day(ann: Person, clock: ShiftedClock) -> None
     assert len(await ann.get(SPACES)) == 2
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "\u00e9"])
-async def test_keys_that_are_none(ann: Person, key: str) -> None:
+async def test_keys_that_are_none(ann: Person) -> None:
     """1 to 255 visible ASCII characters."""
-    headers = {"authorization": ann.auth["authorization"].encode(), "idempotency-key": key.encode("latin-1")}
-    answer = await ann.http.post(SPACES, json={"name": "W"}, headers=list(headers.items()))  # type: ignore[arg-type]
-    assert answer.status_code == 400
-    assert await ann.get(SPACES) == []
+    for key in ["", "x" * 256, "a b", "\u00e9"]:
+        headers = {"authorization": ann.auth["authorization"].encode(), "idempotency-key": key.encode("latin-1")}
+        answer = await ann.http.post(SPACES, json={"name": "W"}, headers=list(headers.items()))  # type: ignore[arg-type]
+        assert answer.status_code == 400
+        assert await ann.get(SPACES) == []
 
 
 def test_every_creating_route_honours_the_key(app: Litestar) -> None:

@@ -3,48 +3,43 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
-from litestar import Litestar
 from schemathesis.core.result import Ok
 
 from nottermost_chat.api.testing import PASSWORD
-from nottermost_chat.settings import Settings
+from nottermost_chat.bootstrap import open_services, running_chat
+from nottermost_chat.settings import Limits, Rate, Settings, Tier
 
-EXAMPLES = 6  # for each operation and mode; 57 operations take about 20 s
+EXAMPLES = 4  # for each operation and mode; 57 operations take about 15 s
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 PLACES = {"after_seq", "before_seq", "around_seq", "at"}
 
 Case = schemathesis.Case[Any]
-OpenApp = Callable[[Settings], AbstractAsyncContextManager[Litestar]]
 
 
 @pytest.fixture
-def server(settings: Settings, open_app: OpenApp) -> Iterator[str]:
-    """The address of a server in a thread of this process; nobody is limited there."""
-    started, address, stop = threading.Event(), [""], threading.Event()
+def server(settings: Settings) -> Iterator[str]:
+    """The address of the whole chat, run in a thread of this process; nobody is limited there."""
+    many = Rate(1_000_000, 1_000_000)
+    limits = Limits(standard=Tier(many, many, many, many), ip_log_ins=many)
+    unlimited = msgspec.structs.replace(settings, limits=limits)
+    started, stop, address = threading.Event(), threading.Event(), [""]
 
-    async def serve() -> None:
-        async with open_app(settings) as app:
-            running = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="error"))
-            task = asyncio.create_task(running.serve())
-            while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.01)
-            address[0] = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    async def run() -> None:
+        async with open_services(unlimited) as services, running_chat(services) as port:
+            address[0] = f"http://127.0.0.1:{port}"
             started.set()
             await asyncio.to_thread(stop.wait)
-            running.should_exit = True
-            await task
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     assert started.wait(20)
     yield address[0]
@@ -101,7 +96,6 @@ def is_fair(case: Case) -> bool:
 def test_requests_made_from_the_document(server: str) -> None:
     """Valid ones are taken or refused as documented, invalid ones are refused, answers fit their schemas."""
     known = Known(server)
-    session = requests.Session()
     schema = schemathesis.openapi.from_url(f"{server}/api/openapi.json")
 
     @schema.auth()

@@ -4,10 +4,9 @@ import dataclasses
 
 import httpx
 import msgspec
-import pytest
 
 from nottermost_chat.api.app import create_app
-from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock, read, register
+from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock, read
 from nottermost_chat.api.users import COOKIE
 from nottermost_chat.services import Services
 
@@ -64,16 +63,12 @@ async def test_the_cookie_is_secure_where_the_site_is(services: Services, ann: P
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
-@pytest.mark.parametrize(
-    "login", [{"email": "ann@example.org", "password": "wrong"}, {"email": "no@x.org", "password": PASSWORD}]
-)
-async def test_wrong_credentials_say_no_more_than_that(
-    http: httpx.AsyncClient, ann: Person, login: dict[str, str]
-) -> None:
+async def test_wrong_credentials_say_no_more_than_that(http: httpx.AsyncClient, ann: Person) -> None:
     """Whether the account exists is not told."""
-    refused = read(await http.post(f"{AUTH}/login", json=login), 401)
-    assert refused["code"] == "bad_credentials"
-    assert "exist" not in refused["detail"]
+    for login in [{"email": "ann@example.org", "password": "wrong"}, {"email": "no@x.org", "password": PASSWORD}]:
+        refused = read(await http.post(f"{AUTH}/login", json=login), 401)
+        assert refused["code"] == "bad_credentials"
+        assert "exist" not in refused["detail"]
 
 
 async def test_devices_are_listed_and_signed_out(http: httpx.AsyncClient, ann: Person) -> None:
@@ -115,28 +110,24 @@ async def test_an_expired_token_says_so(http: httpx.AsyncClient, ann: Person, cl
     await ann.get("/api/users/me")
 
 
-@pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer x.y.z", "Bearer " + "a" * 5000, "bearer \u00e9"]
-)
-async def test_no_token_of_ours(http: httpx.AsyncClient, header: str) -> None:
+async def test_no_token_of_ours(http: httpx.AsyncClient) -> None:
     """401 with WWW-Authenticate, whatever it is."""
-    answer = await http.get("/api/users/me", headers={b"authorization": header.encode("latin-1")})
-    assert read(answer, 401)["code"] == "unauthorized"
-    assert answer.headers["www-authenticate"] == "Bearer"
+    for header in ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer x.y.z", "Bearer " + "a" * 5000, "bearer \u00e9"]:
+        answer = await http.get("/api/users/me", headers={b"authorization": header.encode("latin-1")})
+        assert read(answer, 401)["code"] == "unauthorized"
+        assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(
-    ("changed", "code"),
-    [({"email": "ANN@example.org"}, "email_taken"), ({"username": "Ann"}, "username_taken"),
-     ({"email": "a@b\n"}, "bad_request"), ({"username": "a b"}, "bad_request"), ({"username": "ann\n"}, "bad_request"),
-     ({"password": "short"}, "bad_request"), ({"admin": True}, "bad_request")],
-)  # fmt: skip
-async def test_registration_is_judged(
-    http: httpx.AsyncClient, ann: Person, changed: dict[str, object], code: str
-) -> None:
+async def test_registration_is_judged(http: httpx.AsyncClient, ann: Person) -> None:
     """Names and addresses are unique without case, and have a form."""
-    wanted = {"email": "new@example.org", "username": "new", "password": PASSWORD} | changed
-    assert (await http.post(f"{AUTH}/register", json=wanted)).json()["code"] == code
+    changes: list[tuple[dict[str, object], str]] = [
+        ({"email": "ANN@example.org"}, "email_taken"), ({"username": "Ann"}, "username_taken"),
+        ({"email": "a@b\n"}, "bad_request"), ({"username": "a b"}, "bad_request"), ({"username": "ann\n"}, "bad_request"),
+        ({"password": "short"}, "bad_request"), ({"admin": True}, "bad_request"),
+    ]  # fmt: skip
+    for changed, code in changes:
+        wanted = {"email": "new@example.org", "username": "new", "password": PASSWORD} | changed
+        assert (await http.post(f"{AUTH}/register", json=wanted)).json()["code"] == code
 
 
 async def test_an_imported_user_is_claimed_once(
@@ -180,5 +171,5 @@ async def test_closed_registration(services: Services) -> None:
     closed = dataclasses.replace(services, settings=msgspec.structs.replace(services.settings, registration=False))
     transport = httpx.ASGITransport(create_app(closed))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://chat.example") as client:
-        with pytest.raises(AssertionError, match="registration is closed"):
-            await register(client, "ann")
+        wanted = {"email": "new@example.org", "username": "new", "password": PASSWORD}
+        assert read(await client.post(f"{AUTH}/register", json=wanted), 403)["code"] == "forbidden"

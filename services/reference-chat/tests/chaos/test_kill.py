@@ -10,7 +10,7 @@ import pytest
 
 from nottermost_chat.client import ChatClient, Rest
 from nottermost_chat.testing.history import Acknowledged, History, Log, Seen, Sent, check_history
-from nottermost_chat.testing.process import ChatProcess, running_process
+from nottermost_chat.testing.process import ChatProcess, free_port, running_process
 from nottermost_chat.testing.recorder import Recorder, read_heads, read_logs
 
 pytestmark = pytest.mark.slow
@@ -171,3 +171,26 @@ async def test_killed_under_load_the_chat_keeps_what_it_acknowledged(process: Ch
 
 def sent_to(recorder: Recorder) -> set[str]:
     return {event.conversation_id for event in recorder.events if isinstance(event, Acknowledged)}
+
+
+async def test_a_chat_that_cannot_start_tells_why(process: ChatProcess, tmp_path: Path) -> None:
+    """A second process on the folder ends at once, and its own words are in the error."""
+    second = ChatProcess(process.data, port=free_port(), log=tmp_path / "second.log")
+    with pytest.raises(RuntimeError, match="in use by another process"):
+        await second.start()
+    assert second.pid is None
+    await second.kill()  # nothing is there to be killed, and the first one is left alone
+    assert process.pid is not None
+
+
+async def test_a_killed_chat_comes_back_on_its_port(process: ChatProcess) -> None:
+    """Another process, the same address and the same accounts; the end is clean when it is asked for."""
+    rest = Rest(process.url)
+    await rest.register("ann@example.org", "ann", PASSWORD)
+    first = process.pid
+    await process.restart()
+    assert process.pid != first
+    await rest.log_in("ann@example.org", PASSWORD)
+    await rest.close()
+    assert await process.stop() == 0
+    assert process.pid is None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from nottermost_chat.api.shapes import DeviceView, MeView, ProfileRequest, RegisterRequest, Session, UserView
+from nottermost_chat.api import shapes
 from nottermost_chat.directory import FamilyRevoked, UserRow
 from nottermost_chat.errors import Forbidden, NotFound, Unauthorized
 from nottermost_chat.identity import SessionTokens
@@ -12,9 +12,9 @@ from nottermost_chat.protocol import Presence, PresenceEntry, to_time
 from nottermost_chat.services import Services
 
 
-def user_view(user: UserRow) -> UserView:
+def user_view(user: UserRow) -> shapes.UserView:
     """What everybody may know of a user: no e-mail address."""
-    return UserView(
+    return shapes.UserView(
         user_id=user.user_id,
         username=user.username,
         display_name=user.display_name or user.username,
@@ -24,8 +24,8 @@ def user_view(user: UserRow) -> UserView:
     )
 
 
-def me_view(user: UserRow, device_id: str) -> MeView:
-    return MeView(
+def me_view(user: UserRow, device_id: str) -> shapes.MeView:
+    return shapes.MeView(
         user_id=user.user_id,
         email=user.email,
         username=user.username,
@@ -39,7 +39,7 @@ def me_view(user: UserRow, device_id: str) -> MeView:
 # --- sessions ---------------------------------------------------------------------------------
 
 
-async def register(services: Services, wanted: RegisterRequest) -> Session:
+async def register(services: Services, wanted: shapes.RegisterRequest) -> shapes.Session:
     """Raises Forbidden when registration is closed, EmailTaken, UsernameTaken."""
     if not services.settings.registration:
         raise Forbidden("registration is closed here: ask an administrator for an account")
@@ -52,20 +52,20 @@ async def register(services: Services, wanted: RegisterRequest) -> Session:
     return _session(user, await services.tokens.session(user.user_id, wanted.device_name))
 
 
-async def log_in(services: Services, email: str, password: str, device_name: str) -> Session:
+async def log_in(services: Services, email: str, password: str, device_name: str) -> shapes.Session:
     """Raises BadCredentials."""
     return _session(*await services.tokens.log_in(email, password, device_name))
 
 
-async def claim(services: Services, claim_token: str, password: str, device_name: str) -> Session:
+async def claim(services: Services, claim_token: str, password: str, device_name: str) -> shapes.Session:
     """Take an imported account over. Raises Unauthorized when the token is unknown, used or too old."""
     password_hash = await services.tokens.hash_password(password)
     user = await services.directory.accounts.claim(claim_token, password_hash)
     return _session(user, await services.tokens.session(user.user_id, device_name))
 
 
-def _session(user: UserRow, tokens: SessionTokens) -> Session:
-    return Session(
+def _session(user: UserRow, tokens: SessionTokens) -> shapes.Session:
+    return shapes.Session(
         access_token=tokens.access_token, refresh_token=tokens.refresh_token, user=me_view(user, tokens.device_id)
     )
 
@@ -95,10 +95,10 @@ async def close_sockets(services: Services, user_id: str, device_ids: Iterable[s
 # --- devices and passwords --------------------------------------------------------------------
 
 
-async def list_devices(services: Services, caller: Caller) -> list[DeviceView]:
+async def list_devices(services: Services, caller: Caller) -> list[shapes.DeviceView]:
     """Devices that are signed in, last seen first."""
     return [
-        DeviceView(
+        shapes.DeviceView(
             device_id=device.device_id,
             name=device.name,
             created_at=to_time(device.created_at),
@@ -125,7 +125,7 @@ async def change_password(services: Services, caller: Caller, old_password: str,
 # --- users ------------------------------------------------------------------------------------
 
 
-async def me(services: Services, caller: Caller) -> MeView:
+async def me(services: Services, caller: Caller) -> shapes.MeView:
     """Raises Unauthorized when the account is gone."""
     user = await services.directory.accounts.user(caller.user_id)
     if user is None:
@@ -133,7 +133,7 @@ async def me(services: Services, caller: Caller) -> MeView:
     return me_view(user, caller.device_id)
 
 
-async def change_profile(services: Services, caller: Caller, wanted: ProfileRequest) -> UserView:
+async def change_profile(services: Services, caller: Caller, wanted: shapes.ProfileRequest) -> shapes.UserView:
     """Change what is not None. Raises UsernameTaken."""
     user = await services.directory.accounts.change_profile(
         caller.user_id, username=wanted.username, display_name=wanted.display_name, title=wanted.title
@@ -141,7 +141,7 @@ async def change_profile(services: Services, caller: Caller, wanted: ProfileRequ
     return user_view(user)
 
 
-async def get_user(services: Services, user_id: str) -> UserView:
+async def get_user(services: Services, user_id: str) -> shapes.UserView:
     """Raises NotFound."""
     user = await services.directory.accounts.user(user_id)
     if user is None:
@@ -149,7 +149,7 @@ async def get_user(services: Services, user_id: str) -> UserView:
     return user_view(user)
 
 
-async def get_users(services: Services, user_ids: Sequence[str]) -> list[UserView]:
+async def get_users(services: Services, user_ids: Sequence[str]) -> list[shapes.UserView]:
     """Those of them that exist."""
     return [user_view(user) for user in (await services.directory.accounts.users(user_ids)).values()]
 

@@ -13,16 +13,7 @@ from nottermost_chat.actions.rules import (
     may_administer,
     may_join,
 )
-from nottermost_chat.api.shapes import (
-    ChannelRequest,
-    ConversationChanges,
-    ConversationPatch,
-    ConversationType,
-    ConversationView,
-    InviteView,
-    MemberView,
-    QuickMatch,
-)
+from nottermost_chat.api import shapes
 from nottermost_chat.directory import ChannelMatch, ConversationOfUser, InviteRow, InviteStatus, UserRow
 from nottermost_chat.errors import (
     Archived,
@@ -41,31 +32,31 @@ CHANGES_MAX = 200  # more have changed: the client reads its whole list
 CHANGES_OVERLAP_MS = 5_000  # activity is noted a moment after the append: the next call looks back this far
 
 _TYPES = {
-    ConversationKind.DIRECT: ConversationType.DM,
-    ConversationKind.GROUP: ConversationType.GROUP,
-    ConversationKind.CHANNEL: ConversationType.CHANNEL,
+    ConversationKind.DIRECT: shapes.ConversationType.DM,
+    ConversationKind.GROUP: shapes.ConversationType.GROUP,
+    ConversationKind.CHANNEL: shapes.ConversationType.CHANNEL,
 }
 
 
 # --- as one user sees them --------------------------------------------------------------------
 
 
-async def list_conversations(services: Services, caller_id: str) -> list[ConversationView]:
+async def list_conversations(services: Services, caller_id: str) -> list[shapes.ConversationView]:
     """All of the caller's conversations, last active first."""
     return await _views(services, caller_id, await services.directory.conversations.list_of(caller_id))
 
 
-async def list_changes(services: Services, caller_id: str, since_ms: int) -> ConversationChanges:
+async def list_changes(services: Services, caller_id: str, since_ms: int) -> shapes.ConversationChanges:
     """What changed for the caller since then, joins and leaves included, newest first."""
     as_of = services.clock.now_ms() - CHANGES_OVERLAP_MS
     changes = await services.directory.conversations.changed_since(caller_id, since_ms, limit=CHANGES_MAX)
     inside = [place for place in changes.conversations if place.role is not None]
     left = [_left_view(place) for place in changes.conversations if place.role is None]
     shown = [] if changes.reset else [*await _views(services, caller_id, inside), *left]
-    return ConversationChanges(conversations=shown, reset=changes.reset, as_of=to_time(as_of))
+    return shapes.ConversationChanges(conversations=shown, reset=changes.reset, as_of=to_time(as_of))
 
 
-async def get_conversation(services: Services, caller_id: str, conversation_id: str) -> ConversationView:
+async def get_conversation(services: Services, caller_id: str, conversation_id: str) -> shapes.ConversationView:
     """Raises NotFound. A public channel shows its name, and nothing of what is said, to who has not joined."""
     found = await services.directory.conversations.list_of(caller_id, [conversation_id])
     if not found:
@@ -74,7 +65,9 @@ async def get_conversation(services: Services, caller_id: str, conversation_id: 
     return (await _views(services, caller_id, found))[0]
 
 
-async def _views(services: Services, caller_id: str, places: Sequence[ConversationOfUser]) -> list[ConversationView]:
+async def _views(
+    services: Services, caller_id: str, places: Sequence[ConversationOfUser]
+) -> list[shapes.ConversationView]:
     """Four look-ups, however many conversations there are."""
     ids = [place.conversation.conversation_id for place in places]
     joined = [place.conversation.conversation_id for place in places if place.role is not None]
@@ -100,13 +93,13 @@ async def _views(services: Services, caller_id: str, places: Sequence[Conversati
 
 def _view(
     place: ConversationOfUser, head: Head | None, last: Message | None, other_ids: list[str], mentions: int
-) -> ConversationView:
+) -> shapes.ConversationView:
     row, joined = place.conversation, place.role is not None
     if last is not None and last.entry.seq < first_readable_seq(row.kind, place.joined_seq):
         last = None  # said before the caller came
     head = head if joined and head is not None else Head(row.conversation_id)
     unread, mentioned = count_unread(head, place.cursor, mentions) if joined else (0, 0)
-    return ConversationView(
+    return shapes.ConversationView(
         conversation_id=row.conversation_id,
         type=_TYPES[row.kind],
         title=None if row.kind is ConversationKind.DIRECT else row.title,
@@ -132,10 +125,10 @@ def _view(
     )
 
 
-def _left_view(place: ConversationOfUser) -> ConversationView:
+def _left_view(place: ConversationOfUser) -> shapes.ConversationView:
     """A conversation that the user is out of: nothing of what it has become since."""
     row = place.conversation
-    return ConversationView(
+    return shapes.ConversationView(
         conversation_id=row.conversation_id,
         type=_TYPES[row.kind],
         title=None,
@@ -158,14 +151,16 @@ def count_unread(head: Head, cursor: Cursor, personal_mentions: int) -> tuple[in
 
 async def list_members(
     services: Services, caller_id: str, conversation_id: str, *, after: str, limit: int
-) -> list[MemberView]:
+) -> list[shapes.MemberView]:
     """A page of members by user id. Raises NotFound, NotAMember."""
     await require_member(services, caller_id, conversation_id)
     found = await services.directory.conversations.members(conversation_id, after=after, limit=limit)
-    return [MemberView(user=user_view(user), role=member.role) for user, member in found]
+    return [shapes.MemberView(user=user_view(user), role=member.role) for user, member in found]
 
 
-async def find_people_and_conversations(services: Services, caller_id: str, text: str, limit: int) -> list[QuickMatch]:
+async def find_people_and_conversations(
+    services: Services, caller_id: str, text: str, limit: int
+) -> list[shapes.QuickMatch]:
     """The quick switcher: by the beginning of a name, in a title, or by a whole e-mail address."""
     if not text.strip():
         return []
@@ -183,13 +178,15 @@ async def find_people_and_conversations(services: Services, caller_id: str, text
     return [*map(_match_user, users), *map(_match_conversation, visible)][:limit]
 
 
-def _match_user(user: UserRow) -> QuickMatch:
-    return QuickMatch(kind="user", id=user.user_id, label=user.display_name or user.username, hint=f"@{user.username}")
+def _match_user(user: UserRow) -> shapes.QuickMatch:
+    return shapes.QuickMatch(
+        kind="user", id=user.user_id, label=user.display_name or user.username, hint=f"@{user.username}"
+    )
 
 
-def _match_conversation(match: ChannelMatch) -> QuickMatch:
+def _match_conversation(match: ChannelMatch) -> shapes.QuickMatch:
     row = match.conversation
-    return QuickMatch(
+    return shapes.QuickMatch(
         kind="conversation", id=row.conversation_id, label=row.title, hint=row.topic or row.kind, joined=match.joined
     )
 
@@ -220,7 +217,7 @@ async def create_group(services: Services, caller_id: str, title: str, member_id
     return row.conversation_id
 
 
-async def create_channel(services: Services, caller_id: str, workspace_id: str, wanted: ChannelRequest) -> str:
+async def create_channel(services: Services, caller_id: str, workspace_id: str, wanted: shapes.ChannelRequest) -> str:
     """A channel with the caller as admin. Raises Forbidden, NotFound, Conflict for a taken name. Returns its id."""
     await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_MEMBERS)
     others = await _users_to_add(services, workspace_id, wanted.member_ids, wanted.team_ids)
@@ -252,7 +249,7 @@ async def _users_to_add(
 
 async def add_members(
     services: Services, caller_id: str, conversation_id: str, user_ids: Sequence[str], team_ids: Sequence[str]
-) -> list[MemberView]:
+) -> list[shapes.MemberView]:
     """Add users and whole teams to a channel in one step. Raises NotFound, NotAMember, Forbidden, Archived.
 
     Returns: those who were added now.
@@ -272,10 +269,12 @@ async def add_members(
     if added:
         await append_membership(services, caller_id, conversation_id, [(each, Role.MEMBER) for each in added])
     users = await services.directory.accounts.users(added)
-    return [MemberView(user=user_view(users[user_id]), role=Role.MEMBER) for user_id in added if user_id in users]
+    return [
+        shapes.MemberView(user=user_view(users[user_id]), role=Role.MEMBER) for user_id in added if user_id in users
+    ]
 
 
-async def invite(services: Services, caller_id: str, conversation_id: str, user_id: str) -> InviteView:
+async def invite(services: Services, caller_id: str, conversation_id: str, user_id: str) -> shapes.InviteView:
     """Any member of a group may invite. Raises NotFound, NotAMember, Conflict, GroupFull."""
     place = await require_member(services, caller_id, conversation_id)
     if place.conversation.kind is not ConversationKind.GROUP:
@@ -287,13 +286,13 @@ async def invite(services: Services, caller_id: str, conversation_id: str, user_
     return _invite_view(row)
 
 
-async def list_invites(services: Services, caller_id: str) -> list[InviteView]:
+async def list_invites(services: Services, caller_id: str) -> list[shapes.InviteView]:
     """Those that wait for the caller's answer."""
     return [_invite_view(row) for row in await services.directory.conversations.invites_of(caller_id)]
 
 
-def _invite_view(row: InviteRow) -> InviteView:
-    return InviteView(
+def _invite_view(row: InviteRow) -> shapes.InviteView:
+    return shapes.InviteView(
         invite_id=row.invite_id,
         conversation_id=row.conversation_id,
         title=row.title,
@@ -368,7 +367,9 @@ async def remove_member(services: Services, caller_id: str, conversation_id: str
 # --- changing ---------------------------------------------------------------------------------
 
 
-async def change_role(services: Services, caller_id: str, conversation_id: str, user_id: str, role: Role) -> MemberView:
+async def change_role(
+    services: Services, caller_id: str, conversation_id: str, user_id: str, role: Role
+) -> shapes.MemberView:
     """Make a member admin, or an admin member. Raises NotFound, Forbidden, Conflict for the last admin."""
     access = await require_admin(services, caller_id, conversation_id)
     _refuse_direct(access.conversation.kind)
@@ -378,11 +379,11 @@ async def change_role(services: Services, caller_id: str, conversation_id: str, 
         raise Conflict("somebody has to be admin: make another member admin first")
     await append_membership(services, caller_id, conversation_id, [(user_id, role)])
     users = await services.directory.accounts.users([user_id])
-    return MemberView(user=user_view(users[user_id]), role=role)
+    return shapes.MemberView(user=user_view(users[user_id]), role=role)
 
 
 async def change_conversation(
-    services: Services, caller_id: str, conversation_id: str, wanted: ConversationPatch
+    services: Services, caller_id: str, conversation_id: str, wanted: shapes.ConversationPatch
 ) -> None:
     """Members set topic and purpose; admins also rename, archive and unarchive.
 

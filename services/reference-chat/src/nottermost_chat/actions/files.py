@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nottermost_chat.actions.access import floor_seq, require_member
-from nottermost_chat.api.shapes import FileRequest, FileView, UploadView
+from nottermost_chat.api import shapes
 from nottermost_chat.directory import ConversationOfUser, FileRow, FileStatus
 from nottermost_chat.errors import BadRequest, Conflict, NotFound, TooLarge
 from nottermost_chat.files import (
@@ -38,7 +38,9 @@ class FileTools:
 # --- uploads ----------------------------------------------------------------------------------
 
 
-async def announce_upload(services: Services, tools: FileTools, caller_id: str, wanted: FileRequest) -> UploadView:
+async def announce_upload(
+    services: Services, tools: FileTools, caller_id: str, wanted: shapes.FileRequest
+) -> shapes.UploadView:
     """Raises TooLarge, NotFound, NotAMember."""
     if wanted.size > services.settings.limits.file_bytes_max:
         raise TooLarge(f"the file has {wanted.size} bytes, the limit is {services.settings.limits.file_bytes_max}")
@@ -46,14 +48,14 @@ async def announce_upload(services: Services, tools: FileTools, caller_id: str, 
     row = await services.directory.files.create(wanted.conversation_id, caller_id, wanted.name, wanted.size)
     expires_at = services.clock.now_ms() + services.settings.file_link_s * 1000
     query = sign(tools.secret, LinkAction.UPLOAD, row.file_id, expires_at)
-    return UploadView(
+    return shapes.UploadView(
         file_id=row.file_id, upload_url=f"/api/files/{row.file_id}?{query}", expires_at=to_time(expires_at)
     )
 
 
 async def take_upload(
     services: Services, tools: FileTools, file_id: str, link: Mapping[str, str], chunks: AsyncIterator[bytes]
-) -> FileView:
+) -> shapes.FileView:
     """Store the bytes of an announced file.
 
     What is refused here stays without a message, and is removed with other stale uploads.
@@ -122,7 +124,9 @@ def thumbnail_key(file_id: str) -> str:
 # --- who may see ------------------------------------------------------------------------------
 
 
-async def list_files(services: Services, tools: FileTools, caller_id: str, file_ids: Sequence[str]) -> list[FileView]:
+async def list_files(
+    services: Services, tools: FileTools, caller_id: str, file_ids: Sequence[str]
+) -> list[shapes.FileView]:
     """Those of the files that the caller may see, with fresh links."""
     rows = await services.directory.files.get_many(file_ids)
     visible = await _visible(services, caller_id, list(rows.values()))
@@ -183,7 +187,7 @@ async def _messages_of(services: Services, rows: Sequence[FileRow]) -> dict[str,
 # --- views ------------------------------------------------------------------------------------
 
 
-def _view(services: Services, tools: FileTools, user_id: str, row: FileRow) -> FileView:
+def _view(services: Services, tools: FileTools, user_id: str, row: FileRow) -> shapes.FileView:
     stored = row.status is FileStatus.STORED
     shortest = services.clock.now_ms() + services.settings.file_link_s * 1000
     expires_at = -(-shortest // LINK_STEP_MS) * LINK_STEP_MS
@@ -192,7 +196,7 @@ def _view(services: Services, tools: FileTools, user_id: str, row: FileRow) -> F
         query = sign(tools.secret, LinkAction.DOWNLOAD, row.file_id, expires_at, f"{kind}.{user_id}")
         return f"/api/files/{row.file_id}?{query}"
 
-    return FileView(
+    return shapes.FileView(
         file_id=row.file_id,
         conversation_id=row.conversation_id,
         name=row.name,

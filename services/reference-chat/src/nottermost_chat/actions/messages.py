@@ -7,15 +7,7 @@ import msgspec
 
 from nottermost_chat.actions.access import floor_seq, look_up, require_member
 from nottermost_chat.actions.conversations import count_unread
-from nottermost_chat.api.shapes import (
-    EditRequest,
-    HistoryPage,
-    ReactionRequest,
-    ReadView,
-    ReceiptView,
-    SendRequest,
-    SentView,
-)
+from nottermost_chat.api import shapes
 from nottermost_chat.errors import BadRequest, NotAMember, NotFound
 from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Head, Message
 from nottermost_chat.ports import Appended, AppendRequest, Cursor, Signal
@@ -37,7 +29,7 @@ class Place(msgspec.Struct, frozen=True):
 # --- writing: ingest judges -------------------------------------------------------------------
 
 
-async def send(services: Services, caller_id: str, conversation_id: str, wanted: SendRequest) -> SentView:
+async def send(services: Services, caller_id: str, conversation_id: str, wanted: shapes.SendRequest) -> shapes.SentView:
     """Send a message; ingest judges everything."""
     request = AppendRequest(
         kind="message",
@@ -53,8 +45,8 @@ async def send(services: Services, caller_id: str, conversation_id: str, wanted:
 
 
 async def edit(
-    services: Services, caller_id: str, conversation_id: str, message_id: str, wanted: EditRequest
-) -> SentView:
+    services: Services, caller_id: str, conversation_id: str, message_id: str, wanted: shapes.EditRequest
+) -> shapes.SentView:
     """Replace the text of one's own message."""
     return await _operate(
         services, caller_id, conversation_id, message_id, wanted.client_msg_id, kind="edit", body=wanted.body
@@ -63,14 +55,14 @@ async def edit(
 
 async def delete(
     services: Services, caller_id: str, conversation_id: str, message_id: str, op_id: str, *, restore: bool = False
-) -> SentView:
+) -> shapes.SentView:
     """Delete a message, or undo that."""
     return await _operate(services, caller_id, conversation_id, message_id, op_id, kind="delete", restore=restore)
 
 
 async def react(
-    services: Services, caller_id: str, conversation_id: str, message_id: str, wanted: ReactionRequest
-) -> SentView:
+    services: Services, caller_id: str, conversation_id: str, message_id: str, wanted: shapes.ReactionRequest
+) -> shapes.SentView:
     """Set one's reaction, or take it back."""
     return await _operate(
         services, caller_id, conversation_id, message_id, wanted.client_msg_id,
@@ -90,7 +82,7 @@ async def _operate(
     emoji: str = "",
     on: bool = True,
     restore: bool = False,
-) -> SentView:
+) -> shapes.SentView:
     request = AppendRequest(
         kind=kind,
         conversation_id=conversation_id,
@@ -114,10 +106,10 @@ async def _submit(services: Services, request: AppendRequest) -> Appended:
         raise
 
 
-def sent_view(appended: Appended) -> SentView:
+def sent_view(appended: Appended) -> shapes.SentView:
     """What an operation came to."""
     entry = appended.entry
-    return SentView(
+    return shapes.SentView(
         conversation_id=entry.conversation_id,
         client_msg_id=entry.op_id,
         message_id=entry.message_id,
@@ -133,7 +125,7 @@ def sent_view(appended: Appended) -> SentView:
 
 async def read_history(
     services: Services, caller_id: str, conversation_id: str, place: Place, *, limit: int, roots_only: bool = False
-) -> HistoryPage:
+) -> shapes.HistoryPage:
     """A page of messages with previews, oldest first. Raises NotFound, NotAMember, BadRequest for two places."""
     given = [value for value in msgspec.structs.astuple(place) if value is not None]
     if len(given) > 1:
@@ -151,7 +143,7 @@ async def read_history(
 
 async def read_thread(
     services: Services, caller_id: str, conversation_id: str, root_id: str, *, after_seq: int, limit: int
-) -> HistoryPage:
+) -> shapes.HistoryPage:
     """A page of a thread, its root first. Raises NotFound, NotAMember."""
     floor = floor_seq(await require_member(services, caller_id, conversation_id))
     if root_id not in await services.store.messages(conversation_id, [root_id]):
@@ -175,19 +167,19 @@ class _Reader:
         self._services, self._conversation_id, self._floor, self._limit = services, conversation_id, floor, limit
         self._roots_only, self._thread_id = roots_only, thread_id
 
-    async def forward(self, after_seq: int) -> HistoryPage:
+    async def forward(self, after_seq: int) -> shapes.HistoryPage:
         found = await self._read(self._limit + 1, after_seq=after_seq)
         page = found[: self._limit]
         next_seq = page[-1].entry.seq + 1 if page else after_seq + 1
         return _page(page, has_more=len(found) > self._limit, next_seq=next_seq)
 
-    async def backward(self, before_seq: int | None) -> HistoryPage:
+    async def backward(self, before_seq: int | None) -> shapes.HistoryPage:
         found = await self._read(self._limit + 1, before_seq=before_seq)
         page = found[-self._limit :]
         next_seq = page[0].entry.seq if page else before_seq or 0
         return _page(page, has_more=len(found) > self._limit, next_seq=next_seq)
 
-    async def around(self, seq: int) -> HistoryPage:
+    async def around(self, seq: int) -> shapes.HistoryPage:
         """Half of the page is older than `seq`, the rest from it on; `has_more` and `next_seq` go forward."""
         older_max = self._limit // 2
         older = await self._read(older_max + 1, before_seq=seq)
@@ -209,9 +201,11 @@ class _Reader:
         )
 
 
-def _page(messages: list[Message], *, has_more: bool, next_seq: int, has_more_before: bool = False) -> HistoryPage:
+def _page(
+    messages: list[Message], *, has_more: bool, next_seq: int, has_more_before: bool = False
+) -> shapes.HistoryPage:
     fields = [message_fields(message) for message in messages]
-    return HistoryPage(messages=fields, has_more=has_more, next_seq=next_seq, has_more_before=has_more_before)
+    return shapes.HistoryPage(messages=fields, has_more=has_more, next_seq=next_seq, has_more_before=has_more_before)
 
 
 async def get_message(
@@ -231,7 +225,7 @@ async def get_message(
 # --- cursors ----------------------------------------------------------------------------------
 
 
-async def mark_read(services: Services, caller_id: str, conversation_id: str, seq: int) -> ReadView:
+async def mark_read(services: Services, caller_id: str, conversation_id: str, seq: int) -> shapes.ReadView:
     """Raise the read cursor to `seq`, or to the head; a lower one changes nothing. Raises NotFound, NotAMember."""
     place = await require_member(services, caller_id, conversation_id)
     heads = await services.store.heads([conversation_id])
@@ -243,7 +237,7 @@ async def mark_read(services: Services, caller_id: str, conversation_id: str, se
         await _tell_receipt(services, head, cursor)
     mentions = await services.directory.cursors.count_mentions(caller_id, [conversation_id])
     unread, mentioned = count_unread(head, cursor, mentions.get(conversation_id, 0))
-    return ReadView(
+    return shapes.ReadView(
         conversation_id=conversation_id,
         last_read_seq=cursor.read_seq,
         unread_count=unread,
@@ -274,7 +268,7 @@ async def mark_delivered(services: Services, caller_id: str, conversation_id: st
     services.ingest.mark(caller_id, conversation_id, delivered_seq=seq)
 
 
-async def list_receipts(services: Services, caller_id: str, conversation_id: str) -> list[ReceiptView]:
+async def list_receipts(services: Services, caller_id: str, conversation_id: str) -> list[shapes.ReceiptView]:
     """How far each member has come; nothing above 100 members (ADR 0001). Raises NotFound, NotAMember."""
     _, receipts, heads = await asyncio.gather(
         require_member(services, caller_id, conversation_id),
@@ -283,6 +277,8 @@ async def list_receipts(services: Services, caller_id: str, conversation_id: str
     )
     head = heads.get(conversation_id, Head(conversation_id))
     return [
-        ReceiptView(user_id=cursor.user_id, delivered_seq=min(cursor.delivered_seq, head.seq), read_seq=cursor.read_seq)
+        shapes.ReceiptView(
+            user_id=cursor.user_id, delivered_seq=min(cursor.delivered_seq, head.seq), read_seq=cursor.read_seq
+        )
         for cursor in receipts
     ]

@@ -37,9 +37,7 @@ def may_give_workspace_role(giver: Role | None, current: Role | None, wanted: Ro
 
 def is_last_admin(members: Mapping[str, Member], user_id: str) -> bool:
     """Whether nobody administers once this user does not."""
-    return members[user_id].role is Role.ADMIN and not any(
-        member.role is Role.ADMIN for member in members.values() if member.user_id != user_id
-    )
+    return {member.user_id for member in members.values() if member.role is Role.ADMIN} == {user_id}
 
 
 def find_heir(members: Mapping[str, Member], leaver_id: str) -> str | None:

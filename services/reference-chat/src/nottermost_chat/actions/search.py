@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from nottermost_chat.actions.access import floor_seq
-from nottermost_chat.api.shapes import Hit, SearchView
+from nottermost_chat.api import shapes
 from nottermost_chat.directory import ConversationOfUser
 from nottermost_chat.model import ConversationKind, Message
 from nottermost_chat.ports import SearchHit, SearchQuery, Term
@@ -39,18 +39,18 @@ async def search(
     offset: int,
     limit: int,
     utc_offset_minutes: int = 0,
-) -> SearchView:
+) -> shapes.SearchView:
     """Messages that match `text`, a query as typed, among those the caller may read."""
     parsed = parse_query(text, utc_offset_minutes=utc_offset_minutes)
     if parsed == ParsedQuery(problems=parsed.problems):
-        return SearchView(hits=[], total=0, unknown=list(parsed.problems))
+        return shapes.SearchView(hits=[], total=0, unknown=list(parsed.problems))
     places = {
         place.conversation.conversation_id: place for place in await services.directory.conversations.list_of(caller_id)
     }
     names = await _resolve(services, caller_id, parsed, places)
     unknown = [*names.unknown, *parsed.problems]
     if not names.is_possible:
-        return SearchView(hits=[], total=0, unknown=unknown)
+        return shapes.SearchView(hits=[], total=0, unknown=unknown)
     query = SearchQuery(
         readable={key: floor_seq(place) for key, place in places.items()},
         terms=parsed.terms,
@@ -69,7 +69,7 @@ async def search(
     found = await _messages_of_now(services, result.hits, query.readable)
     snippets = await asyncio.to_thread(_make_snippets, found, parsed.terms)  # 100,000 characters take a while
     hits = [_hit(message, snippet, places) for message, snippet in zip(found, snippets, strict=True)]
-    return SearchView(hits=hits, total=result.total, unknown=unknown)
+    return shapes.SearchView(hits=hits, total=result.total, unknown=unknown)
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -164,10 +164,10 @@ def _make_snippets(messages: Sequence[Message], terms: Sequence[Term]) -> list[S
     return [make_snippet(message.text or "", terms) for message in messages]
 
 
-def _hit(message: Message, snippet: Snippet, places: Places) -> Hit:
+def _hit(message: Message, snippet: Snippet, places: Places) -> shapes.Hit:
     conversation = places[message.entry.conversation_id].conversation
     fields = message_fields(message, full=True)
-    return Hit(
+    return shapes.Hit(
         message=msgspec.structs.replace(fields, body=None),
         snippet=snippet.text,
         highlights=snippet.highlights,

@@ -6,14 +6,7 @@ from nottermost_chat.actions.access import require_workspace_role
 from nottermost_chat.actions.accounts import user_view
 from nottermost_chat.actions.membership import append_departure
 from nottermost_chat.actions.rules import WORKSPACE_ADMINS, may_give_workspace_role
-from nottermost_chat.api.shapes import (
-    ChannelView,
-    ClaimLinkView,
-    ImportedUserView,
-    TeamView,
-    WorkspaceMemberView,
-    WorkspaceView,
-)
+from nottermost_chat.api import shapes
 from nottermost_chat.directory import ChannelMatch, TeamRow, WorkspaceRow
 from nottermost_chat.errors import Forbidden, NotFound
 from nottermost_chat.model import ConversationKind, Role
@@ -21,8 +14,8 @@ from nottermost_chat.protocol import to_time
 from nottermost_chat.services import Services
 
 
-def _workspace_view(workspace: WorkspaceRow, role: Role) -> WorkspaceView:
-    return WorkspaceView(
+def _workspace_view(workspace: WorkspaceRow, role: Role) -> shapes.WorkspaceView:
+    return shapes.WorkspaceView(
         workspace_id=workspace.workspace_id,
         name=workspace.name,
         role=role,
@@ -31,24 +24,24 @@ def _workspace_view(workspace: WorkspaceRow, role: Role) -> WorkspaceView:
     )
 
 
-def _team_view(team: TeamRow) -> TeamView:
-    return TeamView(team_id=team.team_id, name=team.name, member_ids=list(team.member_ids))
+def _team_view(team: TeamRow) -> shapes.TeamView:
+    return shapes.TeamView(team_id=team.team_id, name=team.name, member_ids=list(team.member_ids))
 
 
 # --- workspaces -------------------------------------------------------------------------------
 
 
-async def create_workspace(services: Services, caller_id: str, name: str) -> WorkspaceView:
+async def create_workspace(services: Services, caller_id: str, name: str) -> shapes.WorkspaceView:
     """The caller is its owner."""
     return _workspace_view(await services.directory.workspaces.create(name, caller_id), Role.OWNER)
 
 
-async def list_workspaces(services: Services, caller_id: str) -> list[WorkspaceView]:
+async def list_workspaces(services: Services, caller_id: str) -> list[shapes.WorkspaceView]:
     """The caller's workspaces, by name."""
     return [_workspace_view(*found) for found in await services.directory.workspaces.of_user(caller_id)]
 
 
-async def get_workspace(services: Services, caller_id: str, workspace_id: str) -> WorkspaceView:
+async def get_workspace(services: Services, caller_id: str, workspace_id: str) -> shapes.WorkspaceView:
     """Raises NotFound, also for strangers."""
     role = await require_workspace_role(services, caller_id, workspace_id)
     workspace = await services.directory.workspaces.get(workspace_id)
@@ -61,16 +54,16 @@ async def get_workspace(services: Services, caller_id: str, workspace_id: str) -
 
 async def list_members(
     services: Services, caller_id: str, workspace_id: str, *, after: str, limit: int
-) -> list[WorkspaceMemberView]:
+) -> list[shapes.WorkspaceMemberView]:
     """A page of members by user id. Raises NotFound for strangers."""
     await require_workspace_role(services, caller_id, workspace_id)
     members = await services.directory.workspaces.members(workspace_id, after=after, limit=limit)
-    return [WorkspaceMemberView(user=user_view(member.user), role=member.role) for member in members]
+    return [shapes.WorkspaceMemberView(user=user_view(member.user), role=member.role) for member in members]
 
 
 async def add_member(
     services: Services, caller_id: str, workspace_id: str, email: str, role: Role
-) -> WorkspaceMemberView:
+) -> shapes.WorkspaceMemberView:
     """Add the account with this e-mail address; who is in already keeps the role they have.
 
     Raises NotFound when nobody has the address, Forbidden.
@@ -82,18 +75,18 @@ async def add_member(
         raise NotFound("nobody here has this e-mail address: ask them to register first")
     await services.directory.workspaces.add_members(workspace_id, [user.user_id], role)
     current = await services.directory.workspaces.role_of(workspace_id, user.user_id)
-    return WorkspaceMemberView(user=user_view(user), role=current or role)
+    return shapes.WorkspaceMemberView(user=user_view(user), role=current or role)
 
 
 async def change_role(
     services: Services, caller_id: str, workspace_id: str, user_id: str, role: Role
-) -> WorkspaceMemberView:
+) -> shapes.WorkspaceMemberView:
     """Raises Forbidden, NotFound, and Conflict when no owner would be left."""
     caller_role = await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     _check_may_give(caller_role, await _role_of_other(services, workspace_id, user_id), role)
     await services.directory.workspaces.set_role(workspace_id, user_id, role)
     users = await services.directory.accounts.users([user_id])
-    return WorkspaceMemberView(user=user_view(users[user_id]), role=role)
+    return shapes.WorkspaceMemberView(user=user_view(users[user_id]), role=role)
 
 
 async def remove_member(services: Services, caller_id: str, workspace_id: str, user_id: str) -> None:
@@ -127,7 +120,7 @@ def _check_may_give(giver: Role, current: Role | None, wanted: Role | None) -> N
 # --- teams ------------------------------------------------------------------------------------
 
 
-async def list_teams(services: Services, caller_id: str, workspace_id: str) -> list[TeamView]:
+async def list_teams(services: Services, caller_id: str, workspace_id: str) -> list[shapes.TeamView]:
     """All teams, by name. Raises NotFound for strangers."""
     await require_workspace_role(services, caller_id, workspace_id)
     return [_team_view(team) for team in await services.directory.workspaces.teams(workspace_id)]
@@ -135,7 +128,7 @@ async def list_teams(services: Services, caller_id: str, workspace_id: str) -> l
 
 async def create_team(
     services: Services, caller_id: str, workspace_id: str, name: str, member_ids: list[str]
-) -> TeamView:
+) -> shapes.TeamView:
     """Raises Forbidden, Conflict for a name that is taken, NotFound for who is not in the workspace."""
     await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     return _team_view(await services.directory.workspaces.create_team(workspace_id, name, member_ids))
@@ -143,7 +136,7 @@ async def create_team(
 
 async def change_team(
     services: Services, caller_id: str, workspace_id: str, team_id: str, name: str, member_ids: list[str]
-) -> TeamView:
+) -> shapes.TeamView:
     """Replace name and members. Raises as `create_team`."""
     await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     return _team_view(await services.directory.workspaces.change_team(workspace_id, team_id, name, member_ids))
@@ -161,7 +154,7 @@ async def delete_team(services: Services, caller_id: str, workspace_id: str, tea
 
 async def browse_channels(
     services: Services, caller_id: str, workspace_id: str, *, text: str, after: str, limit: int
-) -> list[ChannelView]:
+) -> list[shapes.ChannelView]:
     """Public channels and the caller's own, by name, after that name; guests find only their own."""
     role = await require_workspace_role(services, caller_id, workspace_id)
     if role is Role.GUEST:
@@ -183,9 +176,9 @@ async def _own_channels(services: Services, caller_id: str, workspace_id: str, t
     return [ChannelMatch(row, joined=True) for row in sorted(matching, key=lambda row: row.title.casefold())]
 
 
-def _channel_view(match: ChannelMatch) -> ChannelView:
+def _channel_view(match: ChannelMatch) -> shapes.ChannelView:
     channel = match.conversation
-    return ChannelView(
+    return shapes.ChannelView(
         conversation_id=channel.conversation_id,
         title=channel.title,
         topic=channel.topic,
@@ -200,18 +193,20 @@ def _channel_view(match: ChannelMatch) -> ChannelView:
 # --- users who came with an import ------------------------------------------------------------
 
 
-async def list_imported_users(services: Services, caller_id: str, workspace_id: str) -> list[ImportedUserView]:
+async def list_imported_users(services: Services, caller_id: str, workspace_id: str) -> list[shapes.ImportedUserView]:
     """Those who are not claimed yet. Raises Forbidden."""
     await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     users = await services.directory.workspaces.imported_users(workspace_id)
-    return [ImportedUserView(user=user_view(user), email=user.email) for user in users]
+    return [shapes.ImportedUserView(user=user_view(user), email=user.email) for user in users]
 
 
-async def create_claim_link(services: Services, caller_id: str, workspace_id: str, user_id: str) -> ClaimLinkView:
+async def create_claim_link(
+    services: Services, caller_id: str, workspace_id: str, user_id: str
+) -> shapes.ClaimLinkView:
     """A link with which an imported user takes the account over, once. Raises Forbidden, NotFound."""
     caller_role = await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     _check_may_give(caller_role, await _role_of_other(services, workspace_id, user_id), None)
     valid_s = services.settings.invite_s
     token = await services.directory.accounts.create_claim(user_id, valid_s=valid_s)
     expires_at = services.clock.now_ms() + valid_s * 1000
-    return ClaimLinkView(claim_token=token, url=f"/claim#token={token}", expires_at=to_time(expires_at))
+    return shapes.ClaimLinkView(claim_token=token, url=f"/claim#token={token}", expires_at=to_time(expires_at))

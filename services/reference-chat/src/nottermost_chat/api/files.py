@@ -11,11 +11,11 @@ from litestar.response import Stream
 
 from nottermost_chat.actions import files
 from nottermost_chat.actions.files import FileTools
+from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import PathId
 from nottermost_chat.api.problems import answer_problem
 from nottermost_chat.api.request import ApiRequest, authenticate, check_query
-from nottermost_chat.api.shapes import FileLinksRequest, FileRequest, FileView, UploadView
 from nottermost_chat.directory import FileRow
 from nottermost_chat.errors import BadRequest, RangeNotSatisfiable
 from nottermost_chat.files import content_disposition, inline_allowed, parse_range, sniff_content_type
@@ -33,19 +33,21 @@ def _tools(request: ApiRequest) -> FileTools:
 
 @post("/")
 @idempotent
-async def announce_upload(request: ApiRequest, data: JSONBody[FileRequest]) -> UploadView:
+async def announce_upload(request: ApiRequest, data: JSONBody[shapes.FileRequest]) -> shapes.UploadView:
     """Announce a file; the answer says where to PUT its bytes."""
     return await files.announce_upload(request.services, _tools(request), request.caller_id, data)
 
 
 @post("/links", status_code=200)
-async def list_files(request: ApiRequest, data: JSONBody[FileLinksRequest]) -> list[FileView]:
+async def list_files(request: ApiRequest, data: JSONBody[shapes.FileLinksRequest]) -> list[shapes.FileView]:
     """Those of the files that the caller may see, with fresh links."""
     return await files.list_files(request.services, _tools(request), request.caller_id, data.file_ids)
 
 
 @put("/{file_id:str}", status_code=201, request_max_body_size=None)
-async def take_upload(request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = "") -> FileView:
+async def take_upload(
+    request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = ""
+) -> shapes.FileView:
     """The bytes of an announced file; exactly as many as announced."""
     link = {"expires": expires, "signature": signature}
     return await files.take_upload(request.services, _tools(request), file_id, link, _received(request))

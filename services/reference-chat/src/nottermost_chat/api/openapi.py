@@ -22,7 +22,10 @@ _IDEMPOTENCY: Final = {
     "description": "a repeat with the same key within a day is answered as the first time",
     "schema": {"type": "string", "pattern": f"^{idempotency.KEY_PATTERN}$"},
 }
-_NO_NUL: Final = "^[^\\u0000]*$"
+_NO_NUL: Final = {
+    "": "^[^\\u0000]*$",
+    r"\S": r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
+}  # other patterns have no room for it
 _TEXT_OR_FILES: Final = {
     "anyOf": [
         {"properties": {"body": {"pattern": r"\S"}}},
@@ -104,8 +107,8 @@ def _describe_bytes(path: dict[str, Any]) -> None:
 def _refuse_nul(schema: Any) -> None:
     """Say of every free string below that U+0000 is refused."""
     if isinstance(schema, dict):
-        if schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "format"}:
-            schema["pattern"] = _NO_NUL
+        if schema.get("type") == "string" and not schema.keys() & {"enum", "format"}:
+            schema["pattern"] = _NO_NUL.get(schema.get("pattern", ""), schema.get("pattern"))
         schema = list(schema.values())
     if isinstance(schema, list):
         for part in schema:

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
-from nottermost_chat.api.shapes import Problem
+from nottermost_chat.api import shapes
 from nottermost_chat.errors import BadRequest, ChatError, NotFound, RateLimited, TooLarge, Unavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -26,7 +26,7 @@ _CODES: Final = {
 log = structlog.get_logger(__name__)
 
 
-def describe(error: Exception) -> Problem:
+def describe(error: Exception) -> shapes.Problem:
     """The problem document for an error; of one that nobody expected it tells nothing."""
     match error:
         case ChatError():
@@ -41,16 +41,18 @@ def describe(error: Exception) -> Problem:
             return _problem(500, "internal", "something went wrong on our side; the log has it under the request id")
 
 
-def _problem(status: int, code: str, detail: str, **more: Any) -> Problem:
+def _problem(status: int, code: str, detail: str, **more: Any) -> shapes.Problem:
     title = code.replace("_", " ").capitalize()
-    return Problem(type=f"urn:nottermost:problem:{code}", title=title, status=status, detail=detail, code=code, **more)
+    return shapes.Problem(
+        type=f"urn:nottermost:problem:{code}", title=title, status=status, detail=detail, code=code, **more
+    )
 
 
 def _details(error: HTTPException) -> list[dict[str, str]]:
     return error.extra if isinstance(error.extra, list) else []
 
 
-def headers_of(problem: Problem, error: Exception) -> dict[str, str]:
+def headers_of(problem: shapes.Problem, error: Exception) -> dict[str, str]:
     """`Retry-After` in whole seconds, `Allow`, `WWW-Authenticate`, where they belong."""
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if problem.retry_after_ms is not None:
@@ -60,7 +62,7 @@ def headers_of(problem: Problem, error: Exception) -> dict[str, str]:
     return headers
 
 
-def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[shapes.Problem]:
     """Litestar's exception handler for everything."""
     problem = describe(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:

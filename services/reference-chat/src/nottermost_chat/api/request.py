@@ -47,6 +47,11 @@ class ApiRequest(Request[Caller, None, State]):
         return self.user.user_id
 
     @property
+    def who(self) -> tuple[Services, str]:
+        """What nearly every action begins with: the parts, and who asks."""
+        return self.services, self.caller_id
+
+    @property
     def client_ip(self) -> str:
         return self.client.host if self.client else ""
 

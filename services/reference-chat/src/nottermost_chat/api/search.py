@@ -6,9 +6,9 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from nottermost_chat.actions.search import search
+from nottermost_chat.api import shapes
 from nottermost_chat.api.params import Limit, Text
 from nottermost_chat.api.request import ApiRequest, authenticate, check_query
-from nottermost_chat.api.shapes import SearchView
 
 Sort = Annotated[Literal["rank", "date"], QueryParameter(description="best first, or newest first")]
 Offset = Annotated[int, QueryParameter(ge=0, le=10_000, description="hits to leave out")]
@@ -20,10 +20,10 @@ UtcOffset = Annotated[
 @get("/")
 async def search_messages(
     request: ApiRequest, q: Text, sort: Sort = "rank", offset: Offset = 0, limit: Limit = 20, utc_offset: UtcOffset = 0
-) -> SearchView:
+) -> shapes.SearchView:
     """Full text, "phrases", prefix*, -without, from: in: with: before: after: on: has:file|link|reaction."""
     return await search(
-        request.services, request.caller_id, q,
+        *request.who, q,
         by_date=sort == "date", offset=offset, limit=limit, utc_offset_minutes=utc_offset,
     )  # fmt: skip
 

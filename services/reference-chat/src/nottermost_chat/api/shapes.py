@@ -29,8 +29,8 @@ Username = Annotated[
 ]  # Python's $ ends before a newline
 Password = Annotated[str, msgspec.Meta(min_length=8, max_length=256)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
+ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"\S")]
 Line = Annotated[str, msgspec.Meta(max_length=250)]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 # Said in the OpenAPI document only: ingest checks it, for sockets too, and its code is `invalid_text`.

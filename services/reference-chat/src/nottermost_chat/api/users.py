@@ -8,50 +8,37 @@ from litestar.datastructures import Cookie
 from litestar.params import JSONBody
 
 from nottermost_chat.actions import accounts
+from nottermost_chat.api import shapes
 from nottermost_chat.api.params import Ids, PathId, parse_ids
 from nottermost_chat.api.request import ApiRequest, authenticate, check_query
-from nottermost_chat.api.shapes import (
-    ClaimRequest,
-    DeviceView,
-    LoginRequest,
-    MeView,
-    PasswordRequest,
-    PresenceRequest,
-    ProfileRequest,
-    RefreshRequest,
-    RegisterRequest,
-    Session,
-    Tokens,
-    UserView,
-)
 from nottermost_chat.errors import Unauthorized
 from nottermost_chat.protocol import PresenceEntry
 
 COOKIE: Final = "nottermost_refresh"
 COOKIE_PATH: Final = "/api/users/auth"
-NO_TOKEN: Final = RefreshRequest()  # the page's is in its cookie
+NO_TOKEN: Final = shapes.RefreshRequest()  # the page's is in its cookie
 
-Held = TypeVar("Held", Session, Tokens)
+Held = TypeVar("Held", shapes.Session, shapes.Tokens)
 
 # --- sessions ---------------------------------------------------------------------------------
 
 
 @post("/register")
-async def register(request: ApiRequest, data: JSONBody[RegisterRequest]) -> Response[Session]:
+async def register(request: ApiRequest, data: JSONBody[shapes.RegisterRequest]) -> Response[shapes.Session]:
     """Make an account and sign in."""
     request.limits.take_log_in(request.client_ip)
     return _hand_over(request, await accounts.register(request.services, data))
 
 
 @post("/login", status_code=200)
-async def log_in(request: ApiRequest, data: JSONBody[LoginRequest]) -> Response[Session]:
+async def log_in(request: ApiRequest, data: JSONBody[shapes.LoginRequest]) -> Response[shapes.Session]:
     """Sign in on a device."""
     request.limits.take_log_in(request.client_ip)
     return _hand_over(request, await accounts.log_in(request.services, data.email, data.password, data.device_name))
 
 
 @post("/claim", status_code=200)
-async def claim(request: ApiRequest, data: JSONBody[ClaimRequest]) -> Response[Session]:
+async def claim(request: ApiRequest, data: JSONBody[shapes.ClaimRequest]) -> Response[shapes.Session]:
     """Take over an account that came with an import."""
     request.limits.take_log_in(request.client_ip)
     return _hand_over(
@@ -60,15 +47,15 @@ async def claim(request: ApiRequest, data: JSONBody[ClaimRequest]) -> Response[S
 
 
 @post("/refresh", status_code=200)
-async def refresh(request: ApiRequest, data: JSONBody[RefreshRequest] = NO_TOKEN) -> Response[Tokens]:
+async def refresh(request: ApiRequest, data: JSONBody[shapes.RefreshRequest] = NO_TOKEN) -> Response[shapes.Tokens]:
     """Exchange a refresh token for the next one; each is good for one exchange."""
     request.limits.take_log_in(request.client_ip)
     tokens = await accounts.refresh(request.services, _refresh_token(request, data))
-    return _hand_over(request, Tokens(access_token=tokens.access_token, refresh_token=tokens.refresh_token))
+    return _hand_over(request, shapes.Tokens(access_token=tokens.access_token, refresh_token=tokens.refresh_token))
 
 
 @post("/logout", status_code=204)
-async def log_out(request: ApiRequest, data: JSONBody[RefreshRequest] = NO_TOKEN) -> Response[None]:
+async def log_out(request: ApiRequest, data: JSONBody[shapes.RefreshRequest] = NO_TOKEN) -> Response[None]:
     """Sign out the device that holds the refresh token."""
     await accounts.log_out(request.services, _refresh_token(request, data))
     return Response(None, cookies=[_cookie(request, "", max_age=0)] if request.is_web else None)
@@ -87,7 +74,7 @@ def _cookie(request: ApiRequest, value: str, *, max_age: int) -> Cookie:
     return Cookie(COOKIE, COOKIE_PATH, value, max_age=max_age, secure=secure, httponly=True, samesite="strict")
 
 
-def _refresh_token(request: ApiRequest, data: RefreshRequest) -> str:
+def _refresh_token(request: ApiRequest, data: shapes.RefreshRequest) -> str:
     """From the body, or for the page from the cookie, which alone would let other sites act for the user."""
     token = data.refresh_token or (request.cookies.get(COOKIE) if request.is_web else None)
     if not token:
@@ -99,32 +86,32 @@ def _refresh_token(request: ApiRequest, data: RefreshRequest) -> str:
 
 
 @get("/me")
-async def me(request: ApiRequest) -> MeView:
+async def me(request: ApiRequest) -> shapes.MeView:
     """The caller's account."""
     return await accounts.me(request.services, request.user)
 
 
 @patch("/me")
-async def change_profile(request: ApiRequest, data: JSONBody[ProfileRequest]) -> UserView:
+async def change_profile(request: ApiRequest, data: JSONBody[shapes.ProfileRequest]) -> shapes.UserView:
     """Change user name, display name or title."""
     return await accounts.change_profile(request.services, request.user, data)
 
 
 @put("/me/password", status_code=204)
-async def change_password(request: ApiRequest, data: JSONBody[PasswordRequest]) -> None:
+async def change_password(request: ApiRequest, data: JSONBody[shapes.PasswordRequest]) -> None:
     """Change the password; every other device is signed out."""
     request.limits.take_log_in(request.client_ip)
     await accounts.change_password(request.services, request.user, data.old_password, data.new_password)
 
 
 @put("/me/presence")
-async def set_presence(request: ApiRequest, data: JSONBody[PresenceRequest]) -> PresenceEntry:
+async def set_presence(request: ApiRequest, data: JSONBody[shapes.PresenceRequest]) -> PresenceEntry:
     """What others are to see."""
-    return await accounts.set_presence(request.services, request.caller_id, data.status)
+    return await accounts.set_presence(*request.who, data.status)
 
 
 @get("/me/devices")
-async def list_devices(request: ApiRequest) -> list[DeviceView]:
+async def list_devices(request: ApiRequest) -> list[shapes.DeviceView]:
     """Devices that are signed in."""
     return await accounts.list_devices(request.services, request.user)
 
@@ -139,7 +126,7 @@ async def sign_out_device(request: ApiRequest, device_id: PathId) -> None:
 
 
 @get("/")
-async def get_users(request: ApiRequest, ids: Ids) -> list[UserView]:
+async def get_users(request: ApiRequest, ids: Ids) -> list[shapes.UserView]:
     """Those of the users that exist."""
     return await accounts.get_users(request.services, parse_ids(ids))
 
@@ -147,11 +134,11 @@ async def get_users(request: ApiRequest, ids: Ids) -> list[UserView]:
 @get("/presence")
 async def get_presence(request: ApiRequest, ids: Ids) -> list[PresenceEntry]:
     """Who of them is there; those one shares nothing with are left out."""
-    return await accounts.get_presence(request.services, request.caller_id, parse_ids(ids))
+    return await accounts.get_presence(*request.who, parse_ids(ids))
 
 
 @get("/{user_id:str}")
-async def get_user(request: ApiRequest, user_id: PathId) -> UserView:
+async def get_user(request: ApiRequest, user_id: PathId) -> shapes.UserView:
     """A user's public profile."""
     return await accounts.get_user(request.services, user_id)
 

@@ -81,6 +81,8 @@ class ChatClient:
         self._paused = False
         self._watch: PresenceWatch | None = None
         self._task: asyncio.Task[None] | None = None
+        self._followed = False  # conversations are followed since an earlier connection
+        self._ended: Refused | None = None
 
     @classmethod
     async def log_in(cls, url: str, email: str, password: str) -> "ChatClient":
@@ -155,6 +157,8 @@ class ChatClient:
                     continue  # the outcome is unknown
 
     async def _try(self, frame: Operation) -> MessageAck:
+        if self._ended is not None:
+            raise self._ended
         answer: asyncio.Future[MessageAck] = asyncio.get_running_loop().create_future()
         self._waiting[frame.client_msg_id] = (frame, answer)
         try:
@@ -194,18 +198,31 @@ class ChatClient:
     # --- the connection ----------------------------------------------------------------------
 
     async def _run(self) -> None:
-        """Stay connected until the session ends."""
+        """Stay connected until the session ends; then whoever waits for anything learns it."""
         try:
-            while True:
-                code = await self._connect_once()
-                rule = CLOSE_RULES.get(CloseCode(code)) if code in list(CloseCode) else None
-                if rule is not None and not rule.reconnect:
-                    raise Refused(401, "closed", f"the server closed the connection for good: {rule.meaning}")
-                if code == CloseCode.TOKEN_EXPIRED:
-                    await self.rest.refresh()
-                await asyncio.sleep(max(self._backoff.next_s(), 0 if rule is None else rule.wait_s_min))
+            await self._stay_connected()
+        except Refused as refused:
+            self._end(refused)
+            raise
         finally:
             self._events.put_nowait(_TAKEN)
+
+    async def _stay_connected(self) -> None:
+        while True:
+            code = await self._connect_once()
+            rule = CLOSE_RULES.get(CloseCode(code)) if code in list(CloseCode) else None
+            if rule is not None and not rule.reconnect:
+                raise Refused(401, "closed", f"the server closed the connection for good: {rule.meaning}")
+            if code == CloseCode.TOKEN_EXPIRED:
+                with contextlib.suppress(httpx.TransportError):  # then the next connection finds it expired
+                    await self.rest.refresh()
+            await asyncio.sleep(max(self._backoff.next_s(), 0 if rule is None else rule.wait_s_min))
+
+    def _end(self, refused: Refused) -> None:
+        self._ended = refused
+        for _, answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(refused)
 
     async def _connect_once(self) -> int:
         """One connection from its handshake to its end; returns the close code."""
@@ -226,9 +243,13 @@ class ChatClient:
             except Refused as refused:
                 if refused.code != "token_expired":
                     raise
-                await self.rest.refresh()
                 return int(CloseCode.TOKEN_EXPIRED)
-            await self._catch_up()
+            try:
+                await self._catch_up()
+            except Refused as refused:
+                if refused.code not in RETRIED:
+                    raise
+                return 1006
             self._backoff.reset()
             self.connected.set()
             for frame, _ in list(self._waiting.values()):
@@ -263,6 +284,9 @@ class ChatClient:
         for view in await self.rest.call("GET", "/api/chats/conversations"):
             if view["conversation_id"] not in self._cursors:
                 self._cursors[view["conversation_id"]] = (view["epoch"], view["last_seq"])
+                if self._followed:  # begun or joined while this client was away
+                    self._emit(Reset(view["conversation_id"]))
+        self._followed = True
         self._resume(list(self._cursors))
 
     def _resume(self, conversation_ids: list[str]) -> None:

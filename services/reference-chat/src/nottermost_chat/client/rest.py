@@ -1,5 +1,6 @@
 """REST for one signed-in user: tokens, retries after a fresh token, refusals as errors."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ class Rest:
         self.url = url.rstrip("/")
         self.session = session
         self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT_S)
+        self._refreshing = asyncio.Lock()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -54,12 +56,17 @@ class Rest:
         return self.session
 
     async def refresh(self) -> Session:
-        """A new pair of tokens. Raises: Refused when the session has ended."""
+        """A new pair of tokens; for all who ask at the same time one, as each refresh token is good for once.
+
+        Raises: Refused when the session has ended.
+        """
         if self.session is None:
             raise Refused(401, "unauthorized", "log in first")
-        body = {"refresh_token": self.session.refresh_token}
-        answer = await self._request("POST", "/api/users/auth/refresh", body)
-        self.session.access_token, self.session.refresh_token = answer["access_token"], answer["refresh_token"]
+        before = self.session.refresh_token
+        async with self._refreshing:
+            if self.session.refresh_token == before:
+                answer = await self._request("POST", "/api/users/auth/refresh", {"refresh_token": before})
+                self.session.access_token, self.session.refresh_token = answer["access_token"], answer["refresh_token"]
         return self.session
 
     async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:

@@ -16,7 +16,7 @@ from nottermost_chat.gateway.outbox import make_frame
 from nottermost_chat.gateway.wheel import TimerWheel
 from nottermost_chat.limiter import RateLimiter
 from nottermost_chat.metrics import Metrics
-from nottermost_chat.model import Entry, EntryKind, LogRecord, Position
+from nottermost_chat.model import Entry, EntryKind, LogRecord
 from nottermost_chat.ports import (
     Appended,
     AppendRequest,
@@ -532,10 +532,11 @@ class Gateway:
     async def _join_large(self, connection: Connection) -> None:
         if not self._large:
             return
-        changes = -1
-        while changes != self._membership_changes:  # one that came through while we read may be newer than the answer
+        while True:
             changes = self._membership_changes
             mine = await self._memberships.of_user(connection.user_id, list(self._large))
+            if changes == self._membership_changes:  # else what came through meanwhile may be newer than the answer
+                break
         for conversation_id in mine.keys() & self._large.keys():
             if connection.state is State.LIVE:
                 self._large[conversation_id][connection] = None

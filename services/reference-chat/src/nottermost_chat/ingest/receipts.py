@@ -81,7 +81,8 @@ class Receipts:
             if cursor is not None:
                 cursors.append(cursor)
         await self._memberships.raise_cursors(cursors)
-        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) not in sent], heads)
+        marked = read.keys() | delivered.keys()  # who only sent has told by that
+        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) in marked], heads)
 
     async def _cursor(
         self, key: tuple[str, str], head: Head, read_seq: int, delivered_seq: int, sent: Entry | None

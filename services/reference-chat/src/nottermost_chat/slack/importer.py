@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from nottermost_chat.adapters.store_log import BATCH_MAX
 from nottermost_chat.bootstrap import GIL_SWITCH_S, open_services
 from nottermost_chat.model import EntryKind, LogRecord
 from nottermost_chat.pictures import Pictures
@@ -25,6 +26,7 @@ from .records import Tally, UnreadableFile
 from .replay import ALREADY_IMPORTED, Replay
 
 LAG_POLL_S: Final = 0.02
+GATHER_S: Final = 0.1  # after a batch of the log: many small ones would sync the disk as often as the import does
 
 Progress = Callable[[int, int], None]  # entries done, entries in all
 
@@ -121,7 +123,10 @@ async def _followers(services: Services) -> AsyncIterator[None]:
     handlers: dict[str, Handler] = {indexer.group: indexer.handle, Projector.group: _projection(services)}
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(services.log.consume(*each), name=each[0]) for each in handlers.items()]
+            running = [
+                tasks.create_task(services.log.consume(group, _unhurried(handler)), name=group)
+                for group, handler in handlers.items()
+            ]
             yield
             for group in handlers:
                 await _catch_up(services.log, group)
@@ -129,6 +134,15 @@ async def _followers(services: Services) -> AsyncIterator[None]:
                 task.cancel()
     except BaseExceptionGroup as group:  # there is one cause, and whoever reports errors knows no groups
         raise group.exceptions[0] from None
+
+
+def _unhurried(handler: Handler) -> Handler:
+    async def handle(records: Sequence[LogRecord]) -> None:
+        await handler(records)
+        if len(records) < BATCH_MAX:
+            await asyncio.sleep(GATHER_S)
+
+    return handle
 
 
 def _projection(services: Services) -> Handler:

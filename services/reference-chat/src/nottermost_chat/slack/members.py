@@ -1,5 +1,6 @@
 """Who is in a conversation while an export is replayed: at its start, after each event, at the end."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -14,12 +15,12 @@ class MemberPlan(msgspec.Struct, frozen=True):
 
     Attributes:
         start: who is in before the first entry.
-        changes: joins and leaves that change something; the others tell what was so already.
+        after: by the key of each join or leave, whether the user is in after it.
         end: who is in today: the export's list of members.
     """
 
     start: tuple[str, ...]
-    changes: frozenset[EntryKey]
+    after: Mapping[EntryKey, bool]
     end: frozenset[str]
 
 
@@ -31,20 +32,18 @@ def plan_members(conversation: SlackConversation, records: Sequence[Record]) -> 
     gone without one and is removed at the end. A direct conversation keeps its two members.
     """
     end = frozenset(conversation.member_ids)
-    if conversation.kind is ConversationKind.DIRECT:
-        return MemberPlan(conversation.member_ids, frozenset(), end)
     events = [record for record in records if isinstance(record, SlackMembership)]
+    if conversation.kind is ConversationKind.DIRECT:
+        return MemberPlan(conversation.member_ids, {event.key: event.user_id in end for event in events}, end)
     first = {event.user_id: event.joined for event in reversed(events)}
-    last = {event.user_id: event.key for event in events}
+    joins_left = Counter(event.user_id for event in events if event.joined)
     start = [user_id for user_id in conversation.member_ids if not first.get(user_id, False)]
     start += [user_id for user_id, joined in first.items() if not joined and user_id not in end]
-    inside, changes = set(start), set[EntryKey]()
+    after: dict[EntryKey, bool] = {}
     for event in events:
-        stays = not event.joined and event.user_id in end and event.key == last[event.user_id]
-        if event.joined is not (event.user_id in inside) and not stays:
-            changes.add(event.key)
-            (inside.add if event.joined else inside.remove)(event.user_id)
-    return MemberPlan(tuple(start), frozenset(changes), end)
+        joins_left[event.user_id] -= event.joined
+        after[event.key] = event.joined or (event.user_id in end and not joins_left[event.user_id])
+    return MemberPlan(tuple(start), after, end)
 
 
 def find_difference(now: Iterable[str], wanted: Iterable[str]) -> Mapping[str, bool]:

@@ -66,6 +66,7 @@ class Replay:
         self._versions: Mapping[tuple[str, str], Entry] = {}
         self._message_ids: dict[EntryKey, str] = {}
         self._answered: set[EntryKey] = set()
+        self._events: list[SlackMembership] = []
         self._readers: set[str] = set()
         self._window: deque[tuple[asyncio.Future[Appended], Callable[[Entry], None]]] = deque()
 
@@ -85,10 +86,12 @@ class Replay:
             files = await self._note_files(block)
             for record in block:
                 if isinstance(record, SlackMembership):
-                    await self._put_event(record, changes=record.key in members.changes)
+                    await self._gather_event(record, members)
                 else:
+                    await self._put_events(members)
                     await self._put_message(record, files.get(record.key, ()))
             progress(start + len(block))
+        await self._put_events(members)
         await self._settle()
         self._counts["threads"] += len(self._answered)
         messages = [record for record in self._records if isinstance(record, SlackMessage)]
@@ -183,19 +186,38 @@ class Replay:
             known = self._versions.get((record.key.ts, self._users[record.author_id]))
         return known
 
-    async def _put_event(self, record: SlackMembership, *, changes: bool) -> None:
-        """An event that changes nothing leaves an entry as well, by which a later run knows it."""
-        if str(record.key) in self._known:
-            self._counts[ALREADY_IMPORTED] += 1
-            return
-        user_id = self._users[record.user_id]
-        role = self._role_of(user_id) if record.joined else None
-        if changes:
-            self._members[user_id] = record.joined
-        await self._submit(
-            self._membership(str(record.key), ((user_id, role),) if changes else (), user_id),
-            self._count("memberships"),
-        )
+    async def _gather_event(self, event: SlackMembership, members: MemberPlan) -> None:
+        """Joins and leaves with no message between them share an entry, as each one costs ingest a group of its own."""
+        again = any(event.user_id == other.user_id for other in self._events)
+        if again or len(self._events) == MEMBERSHIP_CHANGES_MAX:
+            await self._put_events(members)
+        self._events.append(event)
+
+    async def _put_events(self, members: MemberPlan) -> None:
+        """The entry goes by its first event and has a change for each, even where nothing changes: so a later run
+        knows how many of them are imported.
+        """
+        events, self._events = self._events, []
+        while events:
+            known = self._known.get(str(events[0].key))
+            if known is None:
+                imported = (place for place, event in enumerate(events) if str(event.key) in self._known)
+                count = next(imported, len(events))
+                await self._submit_events(events[:count], members)
+            else:
+                count = max(1, min(len(events), len(known.detail.changes)))
+                self._counts[ALREADY_IMPORTED] += count
+            events = events[count:]
+
+    async def _submit_events(self, events: Sequence[SlackMembership], members: MemberPlan) -> None:
+        inside = {self._users[event.user_id]: members.after[event.key] for event in events}
+        self._members |= inside
+        changes = tuple((user_id, self._role_of(user_id) if is_in else None) for user_id, is_in in inside.items())
+
+        def settle(_: Entry) -> None:
+            self._counts["memberships"] += len(events)
+
+        await self._submit(self._membership(str(events[0].key), changes, self._users[events[0].user_id]), settle)
 
     async def _note_files(self, block: Iterable[Record]) -> dict[EntryKey, tuple[str, ...]]:
         """Rows for the files of these messages, before the messages that carry them."""

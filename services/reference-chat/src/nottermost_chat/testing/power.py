@@ -16,10 +16,11 @@ The VFS is the default one with a few functions replaced. It is registered in th
 that Python's sqlite3 uses, which ctypes finds through the extension module. An interpreter with
 an SQLite inside that exports nothing cannot be watched: `NotWatchable`.
 
-The disk that is imagined: a sync of a file makes its name and all writes that had returned
-durable; sectors of 512 bytes are written whole or not at all; bytes next to a write are not
-harmed (SQLite's own assumption); syncs are honest. Not imagined: folders, and files that are not
-SQLite's.
+The disk that is imagined: a sync of a file makes durable what had been written to it; its name,
+and that another name is gone, become durable when the folder is synced (as SQLite's unix VFS
+does with the first sync of a journal or write-ahead log). Sectors of 512 bytes are written whole
+or not at all; bytes next to a write are not harmed (SQLite's own assumption); syncs are honest.
+Not imagined: that the folder itself is lost, and files that are not SQLite's.
 """
 
 import ctypes
@@ -38,6 +39,8 @@ import msgspec
 
 SECTOR: Final = 512  # bytes; the least that disks promise to write in one piece
 _OK: Final = 0
+_OPEN_CREATE: Final = 0x4
+_OPEN_JOURNALS: Final = 0x800 | 0x4000 | 0x80000  # main journal, super-journal, write-ahead log
 _NAME: Final = b"nottermost-power"
 
 
@@ -61,17 +64,23 @@ class Truncated(msgspec.Struct, frozen=True):
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """A file was removed; `synced`: so was its folder."""
+    """A file was removed; `folder_synced`: and that is durable."""
 
     name: str
-    synced: bool
+    folder_synced: bool = False
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """A sync of a file returned; `began`: how many events there were when it was asked for."""
+    """A sync of a file returned.
+
+    Attributes:
+        began: how many events there were when it was asked for: what came later is not covered.
+        folder: the folder was synced too, so that names which came and went before are durable.
+    """
 
     name: str
     began: int
+    folder: bool = False
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -128,92 +137,135 @@ class Replay:
 
     def __init__(self, events: Sequence[DiskEvent]) -> None:
         self._events, self._at = events, 0
-        self._files: dict[str, _File] = {}
+        self._names: dict[str, _Name] = {}
         self.marks: list[Any] = []
 
     def advance(self, cut: int) -> None:
         """Go to where the first `cut` events have happened."""
         for index in range(self._at, cut):
-            event = self._events[index]
-            if isinstance(event, Marked):
-                self.marks.append(event.value)
-            else:
-                self._files.setdefault(event.name, _File()).apply(index, event)
+            match event := self._events[index]:
+                case Marked():
+                    self.marks.append(event.value)
+                case Wrote() | Truncated():
+                    self._name(event).change(index, event)
+                case Synced():
+                    self._name(event).sync(event.began)
+                    if event.folder:
+                        self._settle(event.began)
+                case Deleted():
+                    self._name(event).delete(index)
+                    if event.folder_synced:
+                        self._settle(index + 1)
         self._at = cut
 
     def write(self, folder: Path, survive: Survive, rng: Random | None = None) -> None:
         """Make the files in `folder` as they are found after a cut here. `rng`: for SOME."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, file in self._files.items():
-            content = file.content(survive, rng or Random())
+        for name, state in self._names.items():
+            content = state.content(survive, rng or Random())
             if content is not None:
                 (folder / name).write_bytes(content)
+
+    def _name(self, event: Wrote | Truncated | Synced | Deleted) -> "_Name":
+        return self._names.setdefault(event.name, _Name())
+
+    def _settle(self, before: int) -> None:
+        for name in self._names.values():
+            name.settle(before)
+
+
+class _Name:
+    """A name in the folder: what it durably stands for, and what it came to stand for since."""
+
+    def __init__(self) -> None:
+        self._stands_for: list[tuple[int, _File | None]] = [(-1, None)]  # since which event; the first is durable
+
+    def change(self, index: int, change: Wrote | Truncated) -> None:
+        file = self._stands_for[-1][1]
+        if file is None:
+            file = _File()
+            self._stands_for.append((index, file))
+        file.pending.append((index, change))
+
+    def delete(self, index: int) -> None:
+        self._stands_for.append((index, None))
+
+    def sync(self, began: int) -> None:
+        file = self._stands_for[-1][1]
+        if file is not None:
+            file.sync(began)
+
+    def settle(self, before: int) -> None:
+        """The folder is synced, with what happened in it before this event."""
+        settled = [state for state in self._stands_for if state[0] < before]
+        self._stands_for = self._stands_for[len(settled) - 1 :]
+
+    def content(self, survive: Survive, rng: Random) -> bytes | None:
+        choices = {
+            Survive.SYNCED: self._stands_for[:1],
+            Survive.SOME: self._stands_for,
+            Survive.WRITTEN: self._stands_for[-1:],
+        }
+        _, file = rng.choice(choices[survive])
+        return None if file is None else file.content(survive, rng)
 
 
 class _File:
     """A file's durable content, and what was done to it since."""
 
     def __init__(self) -> None:
-        self._durable: bytearray | None = None  # None: it is not there
-        self._pending: list[tuple[int, Wrote | Truncated | Deleted]] = []
+        self._durable = bytearray()
+        self.pending: list[tuple[int, Wrote | Truncated]] = []
 
-    def apply(self, index: int, event: Wrote | Truncated | Deleted | Synced) -> None:
-        if not isinstance(event, Synced):
-            self._pending.append((index, event))
-            if isinstance(event, Deleted) and event.synced:
-                self._durable, self._pending = None, []
-            return
-        self._durable = self._durable if self._durable is not None else bytearray()
-        for at, change in self._pending:
-            if at < event.began:
-                self._durable = _change(self._durable, change)
-        self._pending = [(at, change) for at, change in self._pending if at >= event.began]
+    def sync(self, began: int) -> None:
+        for at, change in self.pending:
+            if at < began:
+                _apply(self._durable, change)
+        self.pending = [(at, change) for at, change in self.pending if at >= began]
 
-    def content(self, survive: Survive, rng: Random) -> bytes | None:
-        content = None if self._durable is None else bytearray(self._durable)
+    def content(self, survive: Survive, rng: Random) -> bytes:
+        content = bytearray(self._durable)
         likely = rng.choice((0.1, 0.5, 0.9))
-        for _, change in self._pending:
+        for _, change in self.pending:
             match survive:
                 case Survive.SYNCED:
                     break
                 case Survive.WRITTEN:
-                    content = _change(content, change)
+                    _apply(content, change)
                 case Survive.SOME if rng.random() < likely:
                     for part in _tear(change, rng):
-                        content = _change(content, part)
+                        _apply(content, part)
                 case Survive.SOME:
                     pass
-        return None if content is None else bytes(content)
+        return bytes(content)
 
 
-def _change(content: bytearray | None, change: Wrote | Truncated | Deleted) -> bytearray | None:
-    match change:
-        case Deleted():
-            return None
-        case Truncated():
-            content = content if content is not None else bytearray()
-            return content[: change.size].ljust(change.size, b"\0")
-        case Wrote():
-            content = content if content is not None else bytearray()
-            content.extend(bytes(max(0, change.offset - len(content))))  # a hole reads as zeros
-            content[change.offset : change.offset + len(change.data)] = change.data
-            return content
+def _apply(content: bytearray, change: Wrote | Truncated) -> None:
+    end = change.size if isinstance(change, Truncated) else change.offset
+    content.extend(bytes(max(0, end - len(content))))  # a hole reads as zeros
+    if isinstance(change, Truncated):
+        del content[end:]
+    else:
+        content[end : end + len(change.data)] = change.data
 
 
-def _tear(change: Wrote | Truncated | Deleted, rng: Random) -> list[Wrote | Truncated | Deleted]:
+def _tear(change: Wrote | Truncated, rng: Random) -> list[Wrote] | list[Truncated]:
     """The parts of a change that reach the disk: all, the first sectors, or any sectors."""
-    how = rng.randrange(3)
-    if not isinstance(change, Wrote) or how == 0:
+    if isinstance(change, Truncated):
         return [change]
-    sectors: list[Wrote | Truncated | Deleted] = []
+    sectors = []
     start, end = change.offset, change.offset + len(change.data)
     while start < end:
         stop = min(end, (start // SECTOR + 1) * SECTOR)
         sectors.append(Wrote(change.name, start, change.data[start - change.offset : stop - change.offset]))
         start = stop
-    if how == 1:
-        return sectors[: rng.randrange(len(sectors) + 1)]
-    return [sector for sector in sectors if rng.random() < 0.5]
+    match rng.randrange(3):
+        case 0:
+            return sectors
+        case 1:
+            return sectors[: rng.randrange(len(sectors) + 1)]
+        case _:
+            return [sector for sector in sectors if rng.random() < 0.5]
 
 
 # --- SQLite's own structures (sqlite3.h: sqlite3_vfs, sqlite3_io_methods, sqlite3_file) -----------
@@ -267,6 +319,7 @@ class _RecordingVfs:
         library.sqlite3_vfs_register.argtypes = [ctypes.POINTER(_Vfs), ctypes.c_int]
         self._disk: Disk | None = None
         self._names: dict[int, str] = {}  # address of a file -> its name
+        self._syncs_folder: set[int] = set()  # addresses of files whose next sync is also their folder's
         self._tables: dict[int, _Methods] = {}  # address of the original table -> ours
         self._kept: list[object] = []  # SQLite points to them for as long as the process lives
         self._default = library.sqlite3_vfs_find(None)
@@ -298,6 +351,7 @@ class _RecordingVfs:
         name = disk.name_of(ctypes.string_at(path).decode()) if disk and path else None
         if result == _OK and name is not None:
             self._names[file] = name
+            (self._syncs_folder.add if _is_new_journal(flags) else self._syncs_folder.discard)(file)
             table = ctypes.c_void_p.from_address(file)
             assert table.value is not None
             table.value = ctypes.addressof(self._table_like(table.value))
@@ -333,7 +387,8 @@ class _RecordingVfs:
         began = len(self._disk.events) if self._disk else 0
         result = sync(file, flags)
         if result == _OK:
-            self._note(Synced(self._names[file], began))
+            self._note(Synced(self._names[file], began, file in self._syncs_folder))
+            self._syncs_folder.discard(file)
         return result
 
     def _on_delete(self, vfs: int, path: bytes, sync_folder: int) -> int:
@@ -342,6 +397,11 @@ class _RecordingVfs:
         if result == _OK and name is not None:
             self._note(Deleted(name, bool(sync_folder)))
         return result
+
+
+def _is_new_journal(flags: int) -> bool:
+    """As os_unix.c decides it when it opens a file (UNIXFILE_DIRSYNC)."""
+    return bool(flags & _OPEN_CREATE and flags & _OPEN_JOURNALS)
 
 
 @functools.cache

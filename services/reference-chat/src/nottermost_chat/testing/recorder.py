@@ -1,7 +1,7 @@
 """Records for the history checker what the client library sends and sees."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -153,8 +153,3 @@ def _from_page(message: Any) -> LogEntry:
         message["conversation_id"], message["epoch"], message["seq"], "message", message["message_id"],
         message["sender_id"], message["client_msg_id"], body,
     )  # fmt: skip
-
-
-async def gather_logs(readers: Sequence[tuple[str, Rest, str]]) -> tuple[history.Log, ...]:
-    """The logs of several conversations: (read_by, rest, conversation_id) for each reading."""
-    return tuple([log for read_by, rest, id_ in readers for log in await read_logs(rest, id_, read_by)])

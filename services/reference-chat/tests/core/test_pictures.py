@@ -1,0 +1,64 @@
+"""Pictures of who is in a conversation: never older than asked for, and complete after a crash."""
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nottermost_chat.model import Entry, Head, Member, Role
+from nottermost_chat.pictures import Pictures
+from nottermost_chat.testing.batches import Draft
+from nottermost_chat.testing.ingesting import open_writing
+
+CHANGES = st.lists(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from([Role.MEMBER, Role.ADMIN, None])), min_size=1, max_size=4),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=CHANGES, applied=st.integers(0, 8))
+async def test_a_picture_is_what_the_log_says(
+    tmp_path: Path, steps: list[list[tuple[int, Role | None]]], applied: int
+) -> None:
+    """Projected, advanced in memory, or half applied before a crash: members and joins are those of the log."""
+    async with open_writing(tmp_path) as writing:
+        users = await writing.users("ann", "bob", "cat", "dan")
+        place = await writing.conversation(*users, join=False)
+        entries: list[Entry] = []
+        for number, step in enumerate(steps):
+            draft = Draft((await writing.store.heads([place])).get(place, Head(place)))
+            last = {users[user]: role for user, role in step}
+            entries.append(draft.change(place, str(number), list(last.items())))
+            await writing.store.append(draft.batch)
+        memberships = writing.directory.conversations
+        await memberships.apply(entries[:applied])
+        advanced = Pictures(memberships, writing.store)
+        await advanced.at(place, len(entries[:applied]))
+        for entry in entries[applied:]:
+            advanced.advance(entry)
+        projected = Pictures(memberships, writing.store)
+        for pictures in (projected, advanced):
+            picture = await pictures.at(place, len(entries))
+            assert picture is not None
+            assert picture.members_seq == len(entries)
+            assert dict(picture.members) == members_of(entries)
+
+
+def members_of(entries: list[Entry]) -> dict[str, Member]:
+    """The model: the last word on each user counts; a role change is no new join."""
+    members: dict[str, Member] = {}
+    for entry in entries:
+        for change in entry.detail.changes:
+            before = members.get(change.user_id)
+            if change.role is None:
+                members.pop(change.user_id, None)
+            else:
+                members[change.user_id] = Member(change.user_id, change.role, before.joined_seq if before else entry.seq)
+    return members
+
+
+async def test_a_conversation_that_does_not_exist_has_no_picture(tmp_path: Path) -> None:
+    """None, not an empty one."""
+    async with open_writing(tmp_path) as writing:
+        assert await Pictures(writing.directory.conversations, writing.store).at("nowhere", 1) is None
