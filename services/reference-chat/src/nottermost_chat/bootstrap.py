@@ -114,7 +114,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
         gateway_id=f"gateway-{clock.new_id()}", identity=services.tokens, ingest=services.ingest,
         memberships=directory.conversations, routes=services.routes, delivery=services.delivery,
         limiter=services.limiter, metrics=services.metrics, clock=clock, settings=settings,
-        tier_of=lambda user_id: tiers.of(user_id, clock.monotonic()), seen=seen.note,
+        tier_of=lambda user_id: tiers.of(user_id, clock.monotonic()), seen=seen.note, acquainted=directory.workspaces.acquainted,
     )  # fmt: skip
     if isinstance(services.delivery, LocalDelivery):
         services.delivery.attach(gateway)
@@ -125,7 +125,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
     server = await listen(gateway, app, settings.host, settings.port)
     canary.watch(f"http://127.0.0.1:{server.port}")
-    async with asyncio.TaskGroup() as roles:
+    async with app.lifespan(), asyncio.TaskGroup() as roles:
         tasks = [
             roles.create_task(gateway.run(), name="gateway"),
             roles.create_task(services.log.consume("fanout", fanout.handle, from_end=True), name="fanout"),

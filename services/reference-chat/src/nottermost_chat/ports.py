@@ -345,7 +345,8 @@ class Signal(msgspec.Struct, frozen=True):
     Attributes:
         frame: the encoded socket frame.
         not_for: the user it comes from.
-        revoke_user, revoke_device: close these connections instead ("" device: all of the user's).
+        revoke_user, revoke_device: close these connections instead; "" device: all of the user's,
+            "" user: the device's, whoever holds it.
     """
 
     conversation_id: str = ""

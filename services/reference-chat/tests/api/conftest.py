@@ -9,10 +9,10 @@ import pytest
 from litestar import Litestar
 
 from nottermost_chat.api.app import create_app
-from nottermost_chat.api.testing import Person, ShiftedClock, join
 from nottermost_chat.bootstrap import open_services
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Limits, Rate, Settings
+from nottermost_chat.testing.people import Person, ShiftedClock, join
 from nottermost_chat.workers.indexer import Indexer
 
 

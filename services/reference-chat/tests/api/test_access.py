@@ -12,8 +12,8 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from nottermost_chat.api.testing import PASSWORD, Person, join
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person, join
 
 World = Mapping[str, str]
 

@@ -11,9 +11,9 @@ from litestar.routes import HTTPRoute
 
 from nottermost_chat.adapters.memory_routes import MemoryRoutes
 from nottermost_chat.api.app import create_app
-from nottermost_chat.api.testing import Person
 from nottermost_chat.protocol import Presence
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import Person
 
 MALFORMED = {
     "truncated": b'{"a": ',

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock
 
 CHATS = "/api/chats/conversations"
 

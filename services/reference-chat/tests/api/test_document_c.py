@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from nottermost_chat.api.testing import PASSWORD, Person, read
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person, read
 
 CHATS, MESSAGES = "/api/chats/conversations", "/api/messages/conversations"
 

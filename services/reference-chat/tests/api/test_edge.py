@@ -8,8 +8,8 @@ from litestar import Litestar
 
 from nottermost_chat.api.app import create_app
 from nottermost_chat.api.pages import FOLDER, load_assets
-from nottermost_chat.api.testing import PASSWORD, Person
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person
 
 
 async def test_security_headers_are_everywhere(http: httpx.AsyncClient) -> None:

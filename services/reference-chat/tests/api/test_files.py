@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from nottermost_chat.api.testing import Person, ShiftedClock, read
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import Person, ShiftedClock, read
 
 
 def picture(width: int = 640, height: int = 480, kind: str = "PNG") -> bytes:

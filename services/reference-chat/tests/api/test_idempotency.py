@@ -5,7 +5,7 @@ import asyncio
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from nottermost_chat.api.testing import Person, ShiftedClock
+from nottermost_chat.testing.people import Person, ShiftedClock
 
 SPACES = "/api/workspaces"
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from httpx import AsyncClient
 
-from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock, read
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
+from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock, read
 
 FEW = Rate(per_minute=60, burst=5)  # one a second
 MANY = Rate(per_minute=100_000, burst=100_000)
@@ -16,7 +16,7 @@ STANDARD = Tier(user_messages=FEW, user_calls=MANY, user_group_creations=FEW, co
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Small limits, but for calls."""
-    limits = Limits(standard=STANDARD, ip_log_ins=Rate(60, 8))
+    limits = Limits(standard=STANDARD, ip_log_ins=Rate(60, 8), ip_handshakes=Rate(60, 10))
     return msgspec.structs.replace(settings, limits=limits)
 
 
@@ -47,13 +47,21 @@ async def test_new_groups(ann: Person, bob: Person) -> None:
 
 
 async def test_log_ins_from_one_address(http: AsyncClient, ann: Person) -> None:
-    """Guessing ends after a few; also for refreshes and claims, which share the allowance."""
+    """Guessing ends after a few, also of claims, which share the allowance; who is signed in goes on."""
     login = {"email": ann.email, "password": "guess"}
     answers = [(await http.post("/api/users/auth/login", json=login)).status_code for _ in range(10)]
     assert answers == [401] * 8 + [429] * 2
-    for path, body in (("claim", {"claim_token": "x", "password": PASSWORD}), ("refresh", {"refresh_token": "x"})):
-        assert (await http.post(f"/api/users/auth/{path}", json=body)).status_code == 429
+    claim = {"claim_token": "x", "password": PASSWORD}
+    assert (await http.post("/api/users/auth/claim", json=claim)).status_code == 429
     assert (await http.get("/api/users/me", headers=ann.auth)).status_code == 200
+    read(await http.post("/api/users/auth/refresh", json={"refresh_token": ann.refresh_token}), 200)
+
+
+async def test_refreshes_from_one_address(http: AsyncClient) -> None:
+    """Many more: a whole office reloads its pages at once; but not any number."""
+    guess = {"refresh_token": "x"}
+    answers = [(await http.post("/api/users/auth/refresh", json=guess)).status_code for _ in range(12)]
+    assert answers == [401] * 10 + [429] * 2
 
 
 async def test_calls_and_tiers(services: Services, settings: Settings, clock: ShiftedClock, ann: Person) -> None:

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from nottermost_chat.api.testing import Person, join
 from nottermost_chat.bootstrap import running_chat
 from nottermost_chat.client import ChatClient, Rest
 from nottermost_chat.client.chat import Event
 from nottermost_chat.client.rest import Session
 from nottermost_chat.protocol import EntryNew, MessageNew, ReceiptChanged
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import Person, join
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock
 from nottermost_chat.ports import Signal
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock
 
 TALK = "/api/messages/conversations"
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
 from schemathesis.core.result import Ok
 
-from nottermost_chat.api.testing import PASSWORD
 from nottermost_chat.bootstrap import open_services, running_chat
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
+from nottermost_chat.testing.people import PASSWORD
 
 EXAMPLES = 4  # for each operation and mode; 57 operations take about 15 s
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)

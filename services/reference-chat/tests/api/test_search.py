@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from nottermost_chat.api.testing import Person
+from nottermost_chat.testing.people import Person
 
 Indexed = Callable[[], Awaitable[None]]
 

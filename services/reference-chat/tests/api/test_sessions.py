@@ -6,9 +6,9 @@ import httpx
 import msgspec
 
 from nottermost_chat.api.app import create_app
-from nottermost_chat.api.testing import PASSWORD, Person, ShiftedClock, read
 from nottermost_chat.api.users import COOKIE
 from nottermost_chat.services import Services
+from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock, read
 
 AUTH = "/api/users/auth"
 WEB = {"x-client": "web"}

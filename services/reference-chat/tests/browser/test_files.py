@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -43,9 +44,9 @@ def animation(size: Size) -> bytes:
     return encoded(frames, "GIF", append_images=frames[1:], save_all=True, duration=80, loop=0)
 
 
-def encoded(frames: Sequence[Image.Image], kind: str, **options: object) -> bytes:
+def encoded(frames: Sequence[Image.Image], kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    frames[0].save(buffer, kind, **options)  # type: ignore[arg-type]  # each kind has options of its own
+    frames[0].save(buffer, kind, **options)
     return buffer.getvalue()
 
 

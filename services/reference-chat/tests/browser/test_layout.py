@@ -1,6 +1,7 @@
 """By keyboard alone, on a phone's width, in the dark, and as a screen reader finds it."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.async_api import Locator, expect
@@ -28,7 +29,7 @@ NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, selec
   .map((each) => each.outerHTML.slice(0, 200))"""
 
 
-async def settled(chat: ChatProcess, people: People, **context: object) -> Person:
+async def settled(chat: ChatProcess, people: People, **context: Any) -> Person:
     """Somebody in a workspace with two channels, somebody else, and a message."""
     ann = await people.arrive(chat.url, "Ann", **context)
     bob = await people.arrive(chat.url, "Bob")
@@ -104,13 +105,13 @@ async def test_tab_goes_through_the_page_and_shows_where_it_is(chat: ChatProcess
     await ann.page.get_by_role("link", name="Skip to the conversation").focus()
     seen: list[str] = []
     for _ in range(12):
+        await ann.page.keyboard.press("Tab")
         focused = ann.page.locator(":focus")
         await expect(focused).to_have_count(1)
         html = await focused.evaluate("element => element.outerHTML")
         assert html not in seen[-1:], "the focus does not move"
         assert await outline(focused), f"one cannot see the focus on {html[:200]}"
         seen.append(html)
-        await ann.page.keyboard.press("Tab")
     assert len(set(seen)) > 8
     await ann.page.get_by_role("link", name="Skip to the conversation").focus()
     await ann.page.keyboard.press("Enter")

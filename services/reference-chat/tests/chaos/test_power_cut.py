@@ -201,8 +201,10 @@ async def read_conversation(store: SqliteStore, conversation_id: str) -> Log:
 
 
 def choose_cuts(events: Sequence[DiskEvent], count: int, rng: random.Random) -> list[int]:
-    """Half of them right after something was promised, when it is most at risk; the rest anywhere."""
-    promises = [at + 1 for at, event in enumerate(events) if isinstance(event, Marked)]
+    """Half of them right after something was acknowledged, when it is most at risk; the rest anywhere."""
+    promises = [
+        at + 1 for at, event in enumerate(events) if isinstance(event, Marked) and isinstance(event.value, Acknowledged)
+    ]
     anywhere = range(len(events) + 1)
     return sorted({*rng.sample(promises, count // 2), *rng.sample(anywhere, count - count // 2)})
 
@@ -252,6 +254,7 @@ async def test_without_syncs_acknowledged_messages_are_lost(
 
 MANY = Rate(1_000_000, 1_000_000)
 LIMITS = Limits(standard=Tier(MANY, MANY, MANY, MANY), ip_log_ins=MANY, ip_handshakes=MANY)
+READY = "accounts and conversations"
 TEAM = ("ann", "bob", "cat")
 
 
@@ -263,7 +266,7 @@ async def chat_in(folder: Path) -> AsyncIterator[tuple[Services, str]]:
 
 
 async def use_chat(url: str, disk: Disk, recorder: Recorder) -> list[str]:
-    """Three people talk in two conversations. A mark is how much of the history had been recorded by then."""
+    """Three people talk in two conversations. The first mark says that these are there."""
     async with AsyncExitStack() as stack:
         rests: dict[str, Rest] = {}
         for name in TEAM:
@@ -275,7 +278,7 @@ async def use_chat(url: str, disk: Disk, recorder: Recorder) -> list[str]:
         direct = await call("POST", "/api/chats/conversations/dm", {"other_user_id": user_ids[1]})
         group = await call("POST", "/api/chats/conversations/group", {"title": "team", "member_ids": user_ids[1:]})
         conversations = [str(view["conversation_id"]) for view in (direct, group)]
-        disk.mark(0)
+        disk.mark(READY)
         chats = {name: await stack.enter_async_context(ChatClient(rests[name])) for name in TEAM}
         async with asyncio.TaskGroup() as tasks:
             readers = [
@@ -283,7 +286,7 @@ async def use_chat(url: str, disk: Disk, recorder: Recorder) -> list[str]:
                 for name, chat in chats.items()
             ]
             senders = [
-                tasks.create_task(talk(recorder, chats[name], where, disk))
+                tasks.create_task(talk(recorder, chats[name], where))
                 for where, names in zip(conversations, (TEAM[:2], TEAM), strict=True)
                 for name in names
             ]
@@ -293,10 +296,9 @@ async def use_chat(url: str, disk: Disk, recorder: Recorder) -> list[str]:
     return conversations
 
 
-async def talk(recorder: Recorder, chat: ChatClient, where: str, disk: Disk) -> None:
+async def talk(recorder: Recorder, chat: ChatClient, where: str) -> None:
     for number in range(MESSAGES):
         await recorder.send(chat, where, f"lighthouse {number} {'light ' * (number % 7)}")
-        disk.mark(len(recorder.events))
 
 
 async def check_chat(folder: Path, conversations: Sequence[str], events: Sequence[Event] | None) -> list[Violation]:
@@ -329,7 +331,7 @@ async def test_what_clients_saw_acknowledged_survives_a_power_cut_of_the_whole_c
     disk: Disk, tmp_path: Path, rng: random.Random
 ) -> None:
     """Accounts, conversations and messages are there, search finds them all, and what any reader saw is stored."""
-    recorder = Recorder()
+    recorder = Recorder(noted=disk.mark)
     async with chat_in(tmp_path / "before") as (_, url):
         conversations = await use_chat(url, disk, recorder)
     replay, folder = Replay(disk.events), tmp_path / "after"
@@ -337,7 +339,7 @@ async def test_what_clients_saw_acknowledged_survives_a_power_cut_of_the_whole_c
         replay.advance(cut)
         way = rng.choice((Survive.SYNCED, Survive.SOME))
         replay.write(folder / str(cut), way, rng)
-        events = recorder.events[: replay.marks[-1]] if replay.marks else None
+        events = replay.marks[1:] if replay.marks else None
         assert await check_chat(folder / str(cut), conversations, events) == [], f"cut {cut}, {way}"
 
 

@@ -14,7 +14,7 @@ from nottermost_chat.ports import Signal
 from nottermost_chat.protocol import EntryNew, MessageNew, PresenceChanged, ReceiptChanged, Typing
 from nottermost_chat.settings import Limits, Rate, Tier
 from nottermost_chat.testing.ingesting import NO_LIMITS
-from nottermost_chat.testing.running import RunningChat, abort_connection, following, run_chat
+from nottermost_chat.testing.running import RunningChat, abort_connection, following, run_chat, wait_until
 
 
 @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=12))
@@ -96,9 +96,7 @@ async def test_what_began_while_away_is_told_as_a_reset(chat: RunningChat) -> No
         chat.delivery.change = lambda items: []
         place = await chat.conversation(ann, bob)
         await chat.say(place, ann, "said while bob was away")
-        async with asyncio.timeout(20):
-            while await chat.services.log.lag("fanout"):
-                await asyncio.sleep(0.005)
+        await chat.settle()
         chat.delivery.change = lambda items: items
         abort_connection(follower.client)
         await follower.until(lambda: place in follower.resets)
@@ -159,9 +157,12 @@ async def test_a_client_outlives_its_token(tmp_path: Path) -> None:
         place = await chat.conversation(ann, bob)
         async with following(chat.client(ann)) as follower:
             before = follower.client.session.refresh_token
-            async with asyncio.timeout(20):
-                while follower.client.session.refresh_token == before or not follower.client.connected.is_set():
-                    await asyncio.sleep(0.05)
+
+            async def is_refreshed() -> bool:
+                client = follower.client
+                return client.session.refresh_token != before and client.connected.is_set()
+
+            await wait_until(is_refreshed)
             seq = (await chat.say(place, bob)).entry.seq
             assert await follower.saw(place, seq) == [2]
 

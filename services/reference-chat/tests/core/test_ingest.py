@@ -28,6 +28,7 @@ from nottermost_chat.ports import Appended, AppendRequest, EventLog, MessageStor
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
 from nottermost_chat.testing.batches import Draft
 from nottermost_chat.testing.ingesting import NO_LIMITS, FaultyStore, ListLog, Writing, open_writing
+from nottermost_chat.testing.running import wait_until
 
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LONG = "x" * 5000
@@ -41,6 +42,10 @@ async def writing(tmp_path: Path) -> AsyncIterator[Writing]:
 
 async def entries_of(writing: Writing, conversation_id: str) -> list[Entry]:
     return await writing.store.entries(conversation_id, 0, 10_000)
+
+
+async def has_no_notes(writing: Writing) -> bool:
+    return not await writing.store.republish_notes(10)
 
 
 # --- any interleaving -------------------------------------------------------------------------
@@ -152,7 +157,9 @@ def check_log(
         stored = by_key.get((request.actor_id, request.op_id))
         if isinstance(result, Appended):
             assert result.entry == stored
-            wanted = [one for one in submitted if (one.conversation_id, one.actor_id, one.op_id) == (place, *keys_of(request))]
+            wanted = [
+                one for one in submitted if (one.conversation_id, one.actor_id, one.op_id) == (place, *keys_of(request))
+            ]
             assert result.id_reused is False or any(one != request for one in wanted)
         else:
             assert isinstance(result, ChatError), result
@@ -236,7 +243,9 @@ async def test_joins_of_a_crowd_share_entries_and_a_repeat_among_them_loses_nobo
     place = await writing.conversation(users[0], kind=ConversationKind.CHANNEL)
     op_ids = [f"join-{number}" for number in range(12)]
     for number in range(1, 6):
-        await writing.do("membership", place, users[number], op_id=op_ids[number], changes=((users[number], Role.MEMBER),))
+        await writing.do(
+            "membership", place, users[number], op_id=op_ids[number], changes=((users[number], Role.MEMBER),)
+        )
     waiting = [
         writing.do("membership", place, users[number], op_id=op_ids[number], changes=((users[number], Role.MEMBER),))
         for number in (1, *range(6, 12))
@@ -327,7 +336,10 @@ async def test_long_edits_at_the_same_time_each_keep_their_text(writing: Writing
     place = await writing.conversation(ann, bob)
     said = (await writing.say(place, ann, LONG + "0")).entry.message_id
     answers = await asyncio.gather(
-        *(writing.do("edit", place, ann, message_id=said, body=f"{number}{LONG}", op_id=str(number)) for number in range(4)),
+        *(
+            writing.do("edit", place, ann, message_id=said, body=f"{number}{LONG}", op_id=str(number))
+            for number in range(4)
+        ),
         writing.do("edit", place, bob, message_id=said, body="b" * 5000),
         return_exceptions=True,
     )
@@ -348,7 +360,9 @@ async def test_two_ingests_over_one_store_make_one_log(tmp_path: Path, writing: 
         ann, bob = await writing.users("ann", "bob")
         place = await writing.conversation(ann, bob)
         both = (writing, other)
-        await asyncio.gather(*(both[number % 2].say(place, (ann, bob)[number % 3 % 2], f"{number}") for number in range(40)))
+        await asyncio.gather(
+            *(both[number % 2].say(place, (ann, bob)[number % 3 % 2], f"{number}") for number in range(40))
+        )
         await other.change(place, ann, (bob, None))
         for one in both:
             with pytest.raises(NotAMember):
@@ -364,7 +378,7 @@ async def test_sends_succeed_while_the_log_is_away(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(republish, "CONFIRM_S", 0.05)
     monkeypatch.setattr(republish, "RETRY_S", 0.01)
     log = ListLog()
-    async with open_writing(tmp_path, log=cast(EventLog, log)) as writing:
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
         ann, bob = await writing.users("ann", "bob")
         places = [await writing.conversation(ann, bob) for _ in range(2)]
         log.mode = mode
@@ -372,8 +386,7 @@ async def test_sends_succeed_while_the_log_is_away(tmp_path: Path, monkeypatch: 
         assert set(await writing.store.republish_notes(10)) == set(places)
         await asyncio.gather(*(writing.say(place, bob) for place in places))
         log.mode = "up"
-        while await writing.store.republish_notes(10):  # noqa: ASYNC110 - the note's end is what is waited for
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: has_no_notes(writing))
         await writing.say(places[0], ann)
         assert [log.seqs(place) for place in places] == [list(range(1, 9)), list(range(1, 8))]
 
@@ -382,16 +395,15 @@ async def test_what_the_log_lacks_is_published_after_a_restart(tmp_path: Path, m
     """The notes are durable: an ingest that starts later publishes what an earlier one could not."""
     monkeypatch.setattr(republish, "RETRY_S", 0.01)
     log = ListLog()
-    async with open_writing(tmp_path, log=cast(EventLog, log)) as writing:
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
         (ann,) = await writing.users("ann")
         place = await writing.conversation(ann)
         log.mode = "down"
         await writing.say(place, ann)
         await writing.say(place, ann)
     log.mode = "up"
-    async with open_writing(tmp_path, log=cast(EventLog, log)) as writing:
-        while await writing.store.republish_notes(10):  # noqa: ASYNC110 - the note's end is what is waited for
-            await asyncio.sleep(0.01)
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
+        await wait_until(lambda: has_no_notes(writing))
     assert log.seqs(place) == [1, 2, 3]
 
 
@@ -401,7 +413,7 @@ async def test_what_is_appended_while_the_log_comes_back_is_published_too(
     """However sends, failures and returns of the log interleave, nothing acknowledged stays unpublished."""
     monkeypatch.setattr(republish, "RETRY_S", 0.001)
     log = ListLog()
-    async with open_writing(tmp_path, log=cast(EventLog, log)) as writing:
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
         (ann,) = await writing.users("ann")
         place = await writing.conversation(ann)
         for _ in range(30):
@@ -409,8 +421,7 @@ async def test_what_is_appended_while_the_log_comes_back_is_published_too(
             await writing.say(place, ann)
             log.mode = "up"
             await asyncio.gather(*(writing.say(place, ann) for _ in range(3)))
-        while await writing.store.republish_notes(10):  # noqa: ASYNC110 - the note's end is what is waited for
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: has_no_notes(writing))
         assert log.seqs(place) == list(range(1, 122))
 
 
@@ -419,7 +430,7 @@ async def test_a_store_that_fails_once_is_unavailable_once(tmp_path: Path, metho
     """The operations of that moment are refused as `unavailable`; repeated they are stored, once."""
     async with open_writing(tmp_path) as below:
         faulty = FaultyStore(below.store)
-        async with open_writing(tmp_path, directory=below.directory, store=cast(MessageStore, faulty)) as writing:
+        async with open_writing(tmp_path, directory=below.directory, store=cast("MessageStore", faulty)) as writing:
             (ann,) = await writing.users("ann")
             place = await below.conversation(ann)
             faulty.failures[method] = 1
@@ -433,7 +444,7 @@ async def test_failing_receipts_do_not_stop_sends(tmp_path: Path) -> None:
     """A store that refuses while cursors are written costs nothing but time: they are raised later."""
     async with open_writing(tmp_path) as below:
         faulty = FaultyStore(below.store)
-        async with open_writing(tmp_path, directory=below.directory, store=cast(MessageStore, faulty)) as writing:
+        async with open_writing(tmp_path, directory=below.directory, store=cast("MessageStore", faulty)) as writing:
             (ann,) = await writing.users("ann")
             place = await writing.conversation(ann)
             sent = (await writing.say(place, ann)).entry
@@ -462,7 +473,9 @@ async def test_marks_beyond_the_head_are_bounded(writing: Writing) -> None:
 # --- a crash between commit and apply ---------------------------------------------------------
 
 
-async def crash_after_commit(writing: Writing, place: str, actor: str, op_id: str, *changes: tuple[str, Role | None]) -> None:
+async def crash_after_commit(
+    writing: Writing, place: str, actor: str, op_id: str, *changes: tuple[str, Role | None]
+) -> None:
     """A membership entry that is stored and was never applied to the directory."""
     draft = Draft((await writing.store.heads([place]))[place], actor_id=actor)
     draft.change(place, op_id, changes)
@@ -470,9 +483,7 @@ async def crash_after_commit(writing: Writing, place: str, actor: str, op_id: st
 
 
 @pytest.mark.parametrize("use", ["send", "resume", "repeat"])
-async def test_a_removal_that_a_crash_left_unapplied_counts(
-    tmp_path: Path, writing: Writing, use: str
-) -> None:
+async def test_a_removal_that_a_crash_left_unapplied_counts(tmp_path: Path, writing: Writing, use: str) -> None:
     """Whoever was removed in the log neither writes nor reads, whichever comes first after the crash."""
     ann, bob = await writing.users("ann", "bob")
     place = await writing.conversation(ann, bob)

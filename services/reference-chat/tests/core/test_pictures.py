@@ -54,7 +54,9 @@ def members_of(entries: list[Entry]) -> dict[str, Member]:
             if change.role is None:
                 members.pop(change.user_id, None)
             else:
-                members[change.user_id] = Member(change.user_id, change.role, before.joined_seq if before else entry.seq)
+                members[change.user_id] = Member(
+                    change.user_id, change.role, before.joined_seq if before else entry.seq
+                )
     return members
 
 

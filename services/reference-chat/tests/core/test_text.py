@@ -10,7 +10,22 @@ from nottermost_chat.errors import InvalidText
 from nottermost_chat.model import BODY_CHARS_MAX, PREVIEW_CHARS
 from nottermost_chat.text import Mentions, check_body, find_mentions, has_link, make_preview
 
-PIECES = ["a", " ", "é", "e\u0301", "👩\u200d👩\u200d👧", "🇩🇪", "👍🏽", "नि", "한", "각", "❤\ufe0f", "1\ufe0f\u20e3", "\r\n", "ก็"]
+PIECES = [
+    "a",
+    " ",
+    "é",
+    "e\u0301",
+    "👩\u200d👩\u200d👧",
+    "🇩🇪",
+    "👍🏽",
+    "नि",
+    "한",
+    "각",
+    "❤\ufe0f",
+    "1\ufe0f\u20e3",
+    "\r\n",
+    "ก็",
+]
 
 
 @given(body=st.text(max_size=600))

@@ -28,7 +28,7 @@ async def test_who_is_silent_is_closed(tmp_path: Path) -> None:
         while code is None:
             await alive.send({"type": "ping"})
             await alive.expect("pong")
-            if not chat.gateway._users.get(ann.user_id):  # noqa: SLF001 - gone there
+            if not chat.gateway._users.get(ann.user_id):
                 code = await silent.closed()
         assert code == CloseCode.HEARTBEAT
         assert CLOSE_RULES[CloseCode.HEARTBEAT].resume
@@ -41,7 +41,7 @@ async def test_a_token_that_ends_closes_the_connection(tmp_path: Path) -> None:
     async with run_chat(tmp_path, access_token_s=2, authenticate_within_s=1) as chat:
         ann, bob = await chat.users("ann", "bob")
         ends, renewed = await chat.raw(ann), await chat.raw(bob)
-        chat.services.tokens._settings = type(chat.services.settings)(access_token_s=900)  # noqa: SLF001 - of the fresh one
+        chat.services.tokens._settings = type(chat.services.settings)(access_token_s=900)
         await renewed.authenticate(chat.services.tokens.issue(bob.user_id, bob.device_id))
         assert await ends.closed() == CloseCode.TOKEN_EXPIRED
         await renewed.send({"type": "ping"})

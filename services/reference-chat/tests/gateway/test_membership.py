@@ -1,6 +1,5 @@
 """Who gets what when people come and go, in small conversations and in large ones."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,13 +79,6 @@ def dropping(chat: RunningChat, place: str) -> None:
     chat.delivery.change = change
 
 
-async def settle(chat: RunningChat) -> None:
-    """Everything that was published so far has been fanned out."""
-    async with asyncio.timeout(20):
-        while await chat.services.log.lag("fanout"):
-            await asyncio.sleep(0.005)
-
-
 async def test_a_hole_with_a_removal_or_a_join_in_it(chat: RunningChat) -> None:
     """The delivery of a removal and of a join is lost: the removed one is sent to resume, the new one begins with the join."""
     ann, bob, cat = await chat.users("ann", "bob", "cat")
@@ -98,7 +90,7 @@ async def test_a_hole_with_a_removal_or_a_join_in_it(chat: RunningChat) -> None:
     await chat.say(place, ann, "before the change")
     await chat.change(place, ann, (bob.user_id, None), (cat.user_id, Role.MEMBER))
     await chat.say(place, ann, "after the change")
-    await settle(chat)
+    await chat.settle()
     chat.delivery.change = lambda items: items
     last = (await chat.say(place, ann, "the next one that arrives")).entry.seq
     assert (await seqs_up_to(stays, last)) == list(range(2, last + 1))
@@ -161,7 +153,7 @@ async def test_large_conversations(tmp_path: Path) -> None:
         # Deliveries of a join and a leave are lost.
         dropping(chat, place)
         await chat.change(place, admin, (late.user_id, Role.MEMBER), (stranger.user_id, None))
-        await settle(chat)
+        await chat.settle()
         chat.delivery.change = watch
         seq = (await chat.say(place, admin)).entry.seq
         assert (await seqs_up_to(two, seq))[-1] == seq
@@ -176,7 +168,11 @@ async def test_large_conversations(tmp_path: Path) -> None:
         assert await seqs_up_to(one, seq) == [small, seq]
         assert named[-1]
         # And up again.
-        back = (await chat.change(place, admin, *((user_id, Role.MEMBER) for user_id in gone), (stranger.user_id, Role.MEMBER))).entry
+        back = (
+            await chat.change(
+                place, admin, *((user_id, Role.MEMBER) for user_id in gone), (stranger.user_id, Role.MEMBER)
+            )
+        ).entry
         head = (await chat.services.store.heads([place]))[place]
         assert head.large
         assert head.members > LARGE_FROM

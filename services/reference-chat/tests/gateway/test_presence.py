@@ -1,6 +1,5 @@
 """Typing, presence and receipts: for those who look, and only for them."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from nottermost_chat.clock import Clock
 from nottermost_chat.gateway import gateway
 from nottermost_chat.model import ConversationKind, Role
 from nottermost_chat.protocol import Presence
-from nottermost_chat.testing.running import RunningChat, run_chat
+from nottermost_chat.testing.running import RunningChat, run_chat, wait_until
 
 
 class ShiftedClock(Clock):
@@ -84,7 +83,7 @@ async def test_receipts_go_to_those_who_look_and_are_coalesced(chat: RunningChat
     for seq in [*range(1, last + 1), 3]:
         await reader.send({"type": "delivered", "conversation_id": place, "seq": seq})
     await reader.send({"type": "read", "conversation_id": place, "seq": last - 5})
-    receipts = []
+    receipts: list[tuple[int, int]] = []
     while not receipts or receipts[-1][0] < last - 5 or receipts[-1][1] < last:
         frame = await looking.expect("receipt:changed", user_id=bob.user_id)
         receipts.append((frame["read_seq"], frame["delivered_seq"]))
@@ -106,9 +105,11 @@ async def test_large_conversations_have_no_receipts(chat: RunningChat) -> None:
     looking, reader = await chat.raw(ann), await chat.raw(bob)
     await looking.send({"type": "presence:watch", "conversation_id": place})
     await reader.send({"type": "read", "conversation_id": place, "seq": last})
-    async with asyncio.timeout(20):
-        while (await chat.services.directory.cursors.of_user(bob.user_id, [place]))[place].read_seq < last:
-            await asyncio.sleep(0.05)
+
+    async def is_raised() -> bool:
+        return (await chat.services.directory.cursors.of_user(bob.user_id, [place]))[place].read_seq == last
+
+    await wait_until(is_raised)
     await looking.send({"type": "ping"})
     while (frame := await looking.receive())["type"] != "pong":
         assert frame["type"] != "receipt:changed"

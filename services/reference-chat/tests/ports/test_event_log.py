@@ -68,17 +68,30 @@ class Reader:
         self.seen.extend(records)
         self._more.set()
 
+    def keys(self) -> list[tuple[str, int]]:
+        """(conversation, seq) in the order handed over."""
+        return [(record.entry.conversation_id, record.entry.seq) for record in self.seen]
+
     async def until(self, count: int) -> list[tuple[str, int]]:
-        """(conversation, seq) in the order handed over, once there are that many."""
+        """The keys, once there are that many."""
+        await self._until(lambda: len(self.seen) >= count)
+        return self.keys()
+
+    async def until_seen(self, keys: set[tuple[str, int]]) -> None:
+        """Returns when all of these have been handed over."""
+        await self._until(lambda: keys <= set(self.keys()))
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while len(self.seen) < count:
+            while not holds():
                 self._more.clear()
                 await self._more.wait()
-        return [(record.entry.conversation_id, record.entry.seq) for record in self.seen]
 
 
 @asynccontextmanager
-async def consuming(log: EventLog, group: str, handler: Callable[[Any], Awaitable[None]], **how: bool) -> AsyncIterator[None]:
+async def consuming(
+    log: EventLog, group: str, handler: Callable[[Any], Awaitable[None]], **how: bool
+) -> AsyncIterator[None]:
     task = asyncio.create_task(log.consume(group, handler, **how))
     for _ in range(20):  # it has found its beginning when nothing is left to read
         await asyncio.sleep(0.001)
@@ -117,9 +130,7 @@ async def test_a_group_goes_on_after_a_restart(bench: Bench) -> None:
     again = Reader()
     await bench.append("a", "after")
     async with consuming(bench.log, "group", again.handle):
-        async with asyncio.timeout(20):
-            while ("a", 602) not in await again.until(1):
-                await asyncio.sleep(0.001)
+        await again.until_seen({("a", 602)})
         assert len(again.seen) < 600
         assert [record.entry.seq for record in again.seen] == list(range(again.seen[0].entry.seq, 603))
 
@@ -171,6 +182,5 @@ async def test_nothing_is_skipped_whatever_was_published(bench: Bench, steps: li
             op_ids = [f"{number}.{place}" for place in range(entries)]
             records += await bench.append(name, *op_ids, publish=what == "append")
             count += entries
-        while {seq for key, seq in await reader.until(1) if key == name} != set(range(1, count + 1)):
-            await asyncio.sleep(0.001)
+        await reader.until_seen({(name, seq) for seq in range(1, count + 1)})
         assert await bench.log.lag(f"group-{name}") == 0

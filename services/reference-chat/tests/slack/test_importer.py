@@ -422,6 +422,7 @@ async def test_twice_adds_nothing(full: MadeExport, data: Path) -> None:
     assert_sums_up(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancels", [False, True])
 async def test_what_was_stopped_goes_on_where_it_ended(full: MadeExport, tmp_path: Path, cancels: bool) -> None:
     """Stopped over and over at any request, the log is the one of a run that was not stopped."""

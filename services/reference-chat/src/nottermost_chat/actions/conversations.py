@@ -103,7 +103,7 @@ def _view(
         conversation_id=row.conversation_id,
         type=_TYPES[row.kind],
         title=None if row.kind is ConversationKind.DIRECT else row.title,
-        last_message_at=None if last is None else to_time(last.entry.created_at),
+        last_message_at=None if last is None else to_time(last.entry.detail.sent_at or last.entry.created_at),
         last_preview=None if last is None else last.text,
         last_has_more=last is not None and last.has_more,
         unread_count=unread,

@@ -159,8 +159,10 @@ class SqliteStore:
     ) -> list[Message]:
         where, args = ["conversation_id = ?", "kind = 'message'", "seq > ?"], [conversation_id, floor_seq]
         if thread_id is not None:
-            where.append("log_position IN (SELECT log_position FROM entries WHERE thread_id = ? AND kind = 'message'"
-                         " UNION ALL SELECT log_position FROM entries WHERE message_id = ? AND kind = 'message')")
+            where.append(
+                "log_position IN (SELECT log_position FROM entries WHERE thread_id = ? AND kind = 'message'"
+                " UNION ALL SELECT log_position FROM entries WHERE message_id = ? AND kind = 'message')"
+            )
             args += [thread_id, thread_id]
         if roots_only:
             where.append("(thread_id IS NULL OR json_extract(CAST(detail AS TEXT), '$.broadcast'))")
@@ -243,7 +245,9 @@ class SqliteStore:
         await self._file.write(lambda db: db.execute(sql, (conversation_id, from_seq)))
 
     async def republish_notes(self, limit: int) -> dict[str, int]:
-        return await self._file.read(lambda db: dict(db.execute("SELECT * FROM republish LIMIT ?", (limit,)).fetchall()))
+        return await self._file.read(
+            lambda db: dict(db.execute("SELECT * FROM republish LIMIT ?", (limit,)).fetchall())
+        )
 
     async def clear_republish(self, conversation_id: str, from_seq: int) -> None:
         sql = "DELETE FROM republish WHERE conversation_id = ? AND from_seq = ?"
@@ -331,7 +335,7 @@ def _change_target(db: sqlite3.Connection, new: NewEntry, target: TargetChange) 
     changed = db.execute(
         _CHANGE_TARGET,
         (
-            target.version, entry.seq, edited, entry.created_at, target.deleted, entry.created_at, target.redacted,
+            target.version, entry.seq, edited, entry.detail.sent_at or entry.created_at, target.deleted, entry.created_at, target.redacted,
             target.message_id, target.version_from, target.deleted_from,
         ),
     )  # fmt: skip

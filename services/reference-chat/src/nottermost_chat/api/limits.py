@@ -22,8 +22,12 @@ class RequestLimits:
         self._limiter.take("new groups", user_id, (await self._tier(user_id)).user_group_creations)
 
     def take_log_in(self, client_ip: str) -> None:
-        """Also registrations, claims and refreshes: whatever costs a password hash or guesses a secret."""
+        """Also registrations, claims and changed passwords: whatever costs a password hash."""
         self._limiter.take("log-ins from this address", client_ip, self._limits.ip_log_ins)
+
+    def take_refresh(self, client_ip: str) -> None:
+        """As often as sockets are opened: a whole office reloads its pages at once."""
+        self._limiter.take("connections from this address", client_ip, self._limits.ip_handshakes)
 
     async def _tier(self, user_id: str) -> Tier:
         return await self._tiers.of(user_id, self._services.clock.monotonic())

@@ -49,7 +49,7 @@ async def claim(request: ApiRequest, data: JSONBody[shapes.ClaimRequest]) -> Res
 @post("/refresh", status_code=200)
 async def refresh(request: ApiRequest, data: JSONBody[shapes.RefreshRequest] = NO_TOKEN) -> Response[shapes.Tokens]:
     """Exchange a refresh token for the next one; each is good for one exchange."""
-    request.limits.take_log_in(request.client_ip)
+    request.limits.take_refresh(request.client_ip)
     tokens = await accounts.refresh(request.services, _refresh_token(request, data))
     return _hand_over(request, shapes.Tokens(access_token=tokens.access_token, refresh_token=tokens.refresh_token))
 

@@ -168,6 +168,7 @@ def _sqlite(path: Path, begin: str) -> Engine:
         poolclass=QueuePool,
         pool_size=READERS,
         max_overflow=0,
+        hide_parameters=True,  # they hold e-mail addresses, and errors are logged
         connect_args={"check_same_thread": False, "isolation_level": None},
     )
 

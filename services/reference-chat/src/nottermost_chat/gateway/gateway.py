@@ -110,12 +110,18 @@ class Gateway:
         settings: Settings,
         tier_of: Callable[[str], Awaitable[Tier]],
         seen: Callable[[str, str], Awaitable[Presence]],
+        acquainted: Callable[[str, Sequence[str]], Awaitable[frozenset[str]]],
     ) -> None:
-        """`tier_of`: a user's tier. `seen`: note that a user is at a device; returns the presence to show."""
+        """
+        Args:
+            tier_of: a user's tier.
+            seen: note that a user is at a device; returns the presence to show.
+            acquainted: those of the users whose presence a user may see.
+        """
         self.gateway_id, self.clock, self.settings, self.metrics = gateway_id, clock, settings, metrics
         self._identity, self._ingest, self._memberships = identity, ingest, memberships
         self._routes, self._delivery, self._limiter = routes, delivery, limiter
-        self._tier_of, self._seen = tier_of, seen
+        self._tier_of, self._seen, self._acquainted = tier_of, seen, acquainted
         self._users: dict[str, list[Connection]] = {}
         self._open: set[Connection] = set()
         self._cursors = Cursors(CURSORS_MAX)
@@ -345,9 +351,11 @@ class Gateway:
         if conversation_id:
             mine = await self._memberships.of_user(connection.user_id, [conversation_id])
             conversation_id = conversation_id if conversation_id in mine else ""
+        known = await self._acquainted(connection.user_id, frame.user_ids)
         if connection.state is not State.LIVE:
             return
-        self._watch(connection, tuple(dict.fromkeys(frame.user_ids)), conversation_id)
+        watched = tuple(user_id for user_id in dict.fromkeys(frame.user_ids) if user_id in known)
+        self._watch(connection, watched, conversation_id)
         entries = await self._read_presence(connection.watched)
         connection.offer_ephemeral(encode_frame(PresenceChanged(tuple(entries.values()))))
 
@@ -425,7 +433,10 @@ class Gateway:
         self, connection: Connection, wanted: dict[str, tuple[int, int]]
     ) -> list[ResumedConversation]:
         answers: list[ResumedConversation] = []
-        budget = self.settings.limits.frame_bytes_max - 300_000
+        limits = self.settings.limits
+        budget = (
+            min(limits.frame_bytes_max, limits.outbox_bytes_max) * 3 // 4
+        )  # the answer has to fit beside what waits
         for conversation_id, after in wanted.items():
             missed = await self._ingest.missed(connection.user_id, conversation_id, after)
             answer = make_resumed(missed)
@@ -566,8 +577,8 @@ class Gateway:
 
     def signal(self, signal: Signal) -> None:
         """Something short-lived for those who look, or a revocation."""
-        if signal.revoke_user:
-            for connection in list(self._users.get(signal.revoke_user, ())):
+        if signal.revoke_user or signal.revoke_device:
+            for connection in list(self._users.get(signal.revoke_user, ()) if signal.revoke_user else self._open):
                 if signal.revoke_device in ("", connection.device_id):
                     connection.close(CloseCode.REVOKED)
             return

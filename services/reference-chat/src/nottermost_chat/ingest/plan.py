@@ -10,7 +10,16 @@ from typing import Final
 
 import msgspec
 
-from nottermost_chat.errors import Archived, BadRequest, ChatError, Forbidden, MessageGone, NotAMember, NotFound
+from nottermost_chat.errors import (
+    Archived,
+    BadRequest,
+    ChatError,
+    Conflict,
+    Forbidden,
+    MessageGone,
+    NotAMember,
+    NotFound,
+)
 from nottermost_chat.model import (
     LARGE_FROM,
     LARGE_UNTIL,
@@ -176,20 +185,20 @@ def judge_actor(request: AppendRequest, facts: Known) -> None:
 
 
 def judge_thread(request: AppendRequest, facts: Known) -> None:
-    """Raises: NotFound or BadRequest when the message cannot be a reply where it says."""
+    """Raises: NotFound or Conflict when the message cannot be a reply where it says."""
     if request.thread_id is None:
         return
     root = facts.target
     if root is None or not _may_see(facts, root):
         raise NotFound(f"there is no message {request.thread_id} in conversation {request.conversation_id}")
     if root.entry.detail.thread_id is not None:
-        raise BadRequest(f"message {request.thread_id} is itself a reply: reply to {root.entry.detail.thread_id}")
+        raise Conflict(f"message {request.thread_id} is itself a reply: reply to {root.entry.detail.thread_id}")
 
 
 def judge_target(request: AppendRequest, facts: Known, now_ms: int, undo_ms: int) -> Message:
     """The message that an edit, delete, restore, reaction or redact acts on.
 
-    Raises: NotFound, Forbidden or MessageGone.
+    Raises: NotFound, Forbidden, MessageGone, BadRequest or Conflict.
     """
     target = facts.target
     if target is None or not (request.trusted or _may_see(facts, target)):
@@ -210,7 +219,7 @@ def judge_target(request: AppendRequest, facts: Known, now_ms: int, undo_ms: int
         if target.redacted or (target.deleted_at is not None and now_ms - target.deleted_at > undo_ms):
             raise MessageGone(f"message {request.message_id} was deleted too long ago to restore it")
         if target.deleted_at is None:
-            raise BadRequest(f"message {request.message_id} is not deleted")
+            raise Conflict(f"message {request.message_id} is not deleted")
     elif gone and not (request.kind == EntryKind.REDACT and not target.redacted):
         raise MessageGone(f"message {request.message_id} was deleted")
     return target

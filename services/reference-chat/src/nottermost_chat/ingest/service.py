@@ -289,10 +289,11 @@ class IngestService:
             if new.entry.kind is EntryKind.MEMBERSHIP:
                 changes.setdefault(new.entry.conversation_id, []).append(new.entry)
                 self._pictures.advance(new.entry)
-            if new.entry.detail.file_ids:
-                await self._attachments.attach(new.entry.detail.file_ids, new.entry.message_id)
-        for membership in changes.values():
-            await self._memberships.apply(membership)
+        files = [new.entry for new in entries if new.entry.detail.file_ids]
+        await asyncio.gather(  # together they are one transaction of the directory
+            *(self._attachments.attach(entry.detail.file_ids, entry.message_id) for entry in files),
+            *(self._memberships.apply(membership) for membership in changes.values()),
+        )
         records = [
             LogRecord(new.entry, new.large, new.preview, new.has_more, new.silent, position)
             for new, position in zip(entries, positions, strict=True)

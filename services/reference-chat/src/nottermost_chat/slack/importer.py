@@ -12,7 +12,7 @@ import msgspec
 
 from nottermost_chat.adapters.store_log import BATCH_MAX
 from nottermost_chat.bootstrap import GIL_SWITCH_S, open_services
-from nottermost_chat.model import EntryKind, LogRecord
+from nottermost_chat.model import LogRecord
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.ports import EventLog, Handler
 from nottermost_chat.services import Services
@@ -119,8 +119,10 @@ async def run_import(settings: Settings, path: Path, progress: Progress) -> Impo
 @asynccontextmanager
 async def _followers(services: Services) -> AsyncIterator[None]:
     """The consumers of the log that a running chat has; ends when they have seen everything."""
+    pictures = Pictures(services.directory.conversations, services.store)
     indexer = Indexer(services.store, services.directory, services.search, rest_share=0)
-    handlers: dict[str, Handler] = {indexer.group: indexer.handle, Projector.group: _projection(services)}
+    projector = Projector(services.directory, pictures, pause_s=0)
+    handlers: dict[str, Handler] = {indexer.group: indexer.handle, projector.group: projector.handle}
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -141,25 +143,6 @@ def _unhurried(handler: Handler) -> Handler:
         await handler(records)
         if len(records) < BATCH_MAX:
             await asyncio.sleep(GATHER_S)
-
-    return handle
-
-
-def _projection(services: Services) -> Handler:
-    """The projector, without its rest of a quarter of a second where records bring no mentions: those of imports."""
-    directory, pictures = services.directory, Pictures(services.directory.conversations, services.store)
-    projector = Projector(directory, pictures)
-
-    async def handle(records: Sequence[LogRecord]) -> None:
-        if not all(record.silent for record in records):
-            await projector.handle(records)
-            return
-        for record in records:
-            if record.entry.kind is EntryKind.MEMBERSHIP:
-                await pictures.at(record.entry.conversation_id, record.entry.seq)
-        await directory.cursors.touch_activity(
-            {record.entry.conversation_id: record.entry.created_at for record in records}
-        )
 
     return handle
 

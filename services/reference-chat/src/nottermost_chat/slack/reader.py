@@ -122,8 +122,9 @@ def _survey(conversations: Iterable[tuple[Listing, Assembly]]) -> _Survey:
         mentioned = (*members, listing.entry.text("creator"))
         for seen in (*_sightings(assembly), *(Sighting(user_id) for user_id in mentioned if user_id)):
             known = sightings.get(seen.id)
-            if known is None or not known.name:  # the first entry that gives a name decides
-                sightings[seen.id] = seen
+            if known is None or (seen.name and not known.name):  # the first entry that gives a name decides
+                is_bot = seen.is_bot or (known is not None and known.is_bot)
+                sightings[seen.id] = msgspec.structs.replace(seen, is_bot=is_bot)
     return _Survey(sightings, member_ids, entries)
 
 

@@ -113,7 +113,7 @@ class Replay:
         while page := await self._services.store.entries(here, after, PAGE):
             after = page[-1].seq
             for entry in page:
-                if "/" in entry.op_id:  # only those of imports have one
+                if _is_imported(entry):
                     self._known[entry.op_id] = entry
                     self._members |= {change.user_id: change.role is not None for change in entry.detail.changes}
         self._versions = self._find_versions()
@@ -369,6 +369,11 @@ class Replay:
             settle(future.result().entry)
         except MessageGone:  # deleted here since an earlier run: it gets no edits and reactions any more
             self._notes["message_gone"] += 1
+
+
+def _is_imported(entry: Entry) -> bool:
+    """By the form of its operation id; a client may choose its own, but not when a message was sent."""
+    return "/" in entry.op_id and (entry.kind is not EntryKind.MESSAGE or entry.detail.sent_at is not None)
 
 
 def _choose_admin(conversation: SlackConversation, creator_id: str, users: Mapping[str, str]) -> str:

@@ -98,11 +98,11 @@ class Person:
     async def go(self, path: str = "/") -> None:
         await self.page.goto(f"{self.url}{path}")
 
-    async def log_in(self, path: str = "/") -> None:
+    async def log_in(self, path: str = "/", *, email: str = "", password: str = PASSWORD) -> None:
         """Through the form; ends where `path` leads."""
         await self.go(path)
-        await self.page.get_by_label("E-mail or user name").fill(self.email)
-        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.get_by_label("E-mail or user name").fill(email or self.email)
+        await self.page.get_by_label("Password").fill(password)
         await self.page.get_by_role("button", name="Log in").click()
         await expect(self.page.locator("nm-shell")).to_be_attached()
 

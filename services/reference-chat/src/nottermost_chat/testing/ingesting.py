@@ -136,7 +136,7 @@ async def open_writing(
         receipts = Receipts(store or own, directory.conversations, LocalDelivery(), clock)
         ingest = IngestService(
             store=store or own, memberships=directory.conversations, attachments=directory.files,
-            log=log or cast(EventLog, ListLog()), receipts=receipts, limiter=RateLimiter(clock.monotonic),
+            log=log or cast("EventLog", ListLog()), receipts=receipts, limiter=RateLimiter(clock.monotonic),
             metrics=Metrics(), clock=clock, settings=settings,
         )  # fmt: skip
         running = asyncio.create_task(ingest.run())

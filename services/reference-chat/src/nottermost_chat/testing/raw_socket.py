@@ -137,11 +137,16 @@ class RawSocket:
 
     async def closed(self) -> int:
         """The close code, whatever comes before it."""
+        return (await self.rest())[1]
+
+    async def rest(self) -> tuple[list[dict[str, Any]], int]:
+        """Everything that still comes, and the close code at its end."""
+        frames = []
         while True:
             try:
-                await self.receive()
+                frames.append(await self.receive())
             except Closed as closed:
-                return closed.code
+                return frames, closed.code
 
     async def authenticate(self, token: str) -> dict[str, Any]:
         """Sign in; returns the answer."""

@@ -1,7 +1,7 @@
 """Records for the history checker what the client library sends and sees."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,20 +20,26 @@ NOTHING: Final[Position] = (2**62, 0)  # after it no entry is owed: what follows
 class Recorder:
     """What several clients in this process do and see, in the order in which it happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, noted: Callable[[Event], object] = lambda _event: None) -> None:
+        """`noted` is told each event as it is recorded."""
         self.events: list[Event] = []
+        self._noted = noted
         self._seen_up_to: dict[tuple[str, str], int] = {}
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+        self._noted(event)
 
     async def send(self, chat: ChatClient, conversation_id: str, body: str) -> None:
         """Send, and record what came of it. Cancelled, or when the client ends: unknown."""
         sent = history.Sent(conversation_id, chat.session.user_id, uuid4().hex, body)
-        self.events.append(sent)
+        self.note(sent)
         try:
             ack = await chat.send(conversation_id, body, client_msg_id=sent.client_msg_id)
         except Refused:
-            self.events.append(history.Refused(*sent.key))
+            self.note(history.Refused(*sent.key))
             raise
-        self.events.append(history.Acknowledged(*sent.key, ack.message_id, ack.epoch, ack.seq))
+        self.note(history.Acknowledged(*sent.key, ack.message_id, ack.epoch, ack.seq))
 
     async def follow(self, reader: str, chat: ChatClient, heads: Mapping[str, Position]) -> None:
         """Record what a device sees, until its session ends.
@@ -42,20 +48,20 @@ class Recorder:
             heads: of the conversations it is in, read while nothing was sent.
         """
         for conversation_id, head in heads.items():
-            self.events.append(history.Following(reader, conversation_id, head))
+            self.note(history.Following(reader, conversation_id, head))
         after_reset: set[str] = set()
         async for event in chat.events():
             match event:
                 case Reset():
-                    self.events.append(history.Following(reader, event.conversation_id, NOTHING))
+                    self.note(history.Following(reader, event.conversation_id, NOTHING))
                     after_reset.add(event.conversation_id)
                 case MessageNew() | EntryNew():
                     entry = to_log_entry(event)
                     if entry.conversation_id in after_reset:
                         after_reset.discard(entry.conversation_id)
                         before = (entry.epoch, entry.seq - 1)
-                        self.events.append(history.Following(reader, entry.conversation_id, before))
-                    self.events.append(history.Seen(reader, entry))
+                        self.note(history.Following(reader, entry.conversation_id, before))
+                    self.note(history.Seen(reader, entry))
                     self._seen_up_to[reader, entry.conversation_id] = entry.seq
                 case _:
                     pass

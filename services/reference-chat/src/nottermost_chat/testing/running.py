@@ -1,7 +1,7 @@
 """The whole chat in this process, with users made straight in the directory, and a network that can lose things."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,7 +77,7 @@ class RunningChat:
 
     async def users(self, *names: str) -> list[User]:
         """New accounts, each with a device."""
-        made = []
+        made: list[User] = []
         for name in names:
             row = await self.services.directory.accounts.create_user(username=f"{name}-{self.services.clock.new_id()}")
             made.append(await self.device(row.user_id))
@@ -131,6 +131,14 @@ class RunningChat:
     def rest(self, user: User) -> Rest:
         return Rest(self.url, Session(user.token, user.refresh_token, user.user_id))
 
+    async def settle(self) -> None:
+        """Everything published so far has been fanned out."""
+
+        async def is_settled() -> bool:
+            return not await self.services.log.lag("fanout")
+
+        await wait_until(is_settled)
+
     def client(self, user: User) -> ChatClient:
         """A client that reconnects at once."""
         return ChatClient(self.rest(user), backoff=Backoff(lambda _low, _high: 0.01))
@@ -139,7 +147,8 @@ class RunningChat:
 @asynccontextmanager
 async def run_chat(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[RunningChat]:
     """The chat on this folder and a free port; without rate limits, unless `settings` say otherwise."""
-    wanted = Settings(**{"data": folder, "port": 0, "limits": NO_LIMITS, "drain_s": 0} | settings)
+    given: dict[str, Any] = {"data": folder, "port": 0, "limits": NO_LIMITS, "drain_s": 0} | settings
+    wanted = Settings(**given)
     async with open_services(wanted, clock) as opened:
         delivery = UnreliableDelivery(opened.delivery)
         services = replace(opened, delivery=delivery)
@@ -150,6 +159,13 @@ async def run_chat(folder: Path, *, clock: Clock | None = None, **settings: Any)
             finally:
                 for socket in chat.sockets:
                     socket.abort()
+
+
+async def wait_until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again until it holds, for what tells nobody when it changes. Raises: TimeoutError."""
+    async with asyncio.timeout(SEEN_WITHIN_S):
+        while not await holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
 
 
 class Follower:
@@ -218,6 +234,6 @@ async def following(client: ChatClient) -> AsyncIterator[Follower]:
 
 def abort_connection(client: ChatClient) -> None:
     """Cut the client's connection as a network does."""
-    socket = client._socket  # noqa: SLF001 - no user of the library does this
-    if socket is not None and socket._transport is not None:  # noqa: SLF001
-        socket._transport.underlying_transport.abort()  # noqa: SLF001
+    socket = client._socket
+    if socket is not None and socket._transport is not None:
+        socket._transport.underlying_transport.abort()

@@ -7,7 +7,7 @@ from nottermost_chat.directory import Directory
 from nottermost_chat.model import EntryKind, LogRecord
 from nottermost_chat.pictures import Pictures
 
-PAUSE_S = 0.25  # collects what comes close together into one transaction
+PAUSE_S = 0.25  # collects what comes close together into one transaction, and leaves the disk to the sends
 
 
 class Projector:
@@ -15,8 +15,8 @@ class Projector:
 
     group = "projector"
 
-    def __init__(self, directory: Directory, pictures: Pictures) -> None:
-        self._directory, self._pictures = directory, pictures
+    def __init__(self, directory: Directory, pictures: Pictures, *, pause_s: float = PAUSE_S) -> None:
+        self._directory, self._pictures, self._pause_s = directory, pictures, pause_s
 
     async def handle(self, records: Sequence[LogRecord]) -> None:
         for record in records:
@@ -34,4 +34,4 @@ class Projector:
         ]
         if mentioned:
             await self._directory.cursors.add_mentions(mentioned)
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(self._pause_s)
