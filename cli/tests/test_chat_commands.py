@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,14 @@ async def welcome_chat(folder: Path) -> AsyncIterator[tuple[ChatProcess, dict[st
     """A running chat with the welcome workspace, and the environment of somebody logged in to it."""
     async with running_process(folder, command=(NOTTERMOST, "chat", "run")) as process:
         accounts = json.loads((process.data / "welcome.json").read_text())
-        yield process, {
-            "NOTTERMOST_CLIENT_URL": process.url,
-            "NOTTERMOST_CLIENT_EMAIL": accounts[1]["email"],
-            "NOTTERMOST_CLIENT_PASSWORD": accounts[1]["password"],
-        }
+        yield (
+            process,
+            {
+                "NOTTERMOST_CLIENT_URL": process.url,
+                "NOTTERMOST_CLIENT_EMAIL": accounts[1]["email"],
+                "NOTTERMOST_CLIENT_PASSWORD": accounts[1]["password"],
+            },
+        )
 
 
 async def test_the_shell_can_say_read_and_find(tmp_path: Path) -> None:
@@ -49,11 +53,17 @@ async def test_the_shell_can_say_read_and_find(tmp_path: Path) -> None:
         assert ack["message_id"]
         tail = call("chat", "tail", "#corner", "--no-follow", "--lines", "1", environment=me)
         assert tail.stdout.endswith("newcomer: marzipan from a pipe\n")
-        for _ in range(50):
-            found = json.loads(call("chat", "search", "marzipan", "--json", environment=me).stdout)
-            if found["total"]:
-                break
+        found = search_until_found("marzipan", me)
         assert [hit["message"]["message_id"] for hit in found["hits"]] == [ack["message_id"]]
+
+
+def search_until_found(query: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The index follows the log at its own pace: ask again, a bounded number of times."""
+    for _ in range(50):
+        found: dict[str, Any] = json.loads(call("chat", "search", query, "--json", environment=environment).stdout)
+        if found["total"]:
+            return found
+    raise AssertionError(f"{query} was never found")
 
 
 async def test_welcome_accounts_are_printed_and_the_text_is_there(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from nottermost_chat.clock import Clock
 from nottermost_chat.services import Services
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of people who exist in tests only
+PASSWORD = "correct horse battery"
 
 _numbers = itertools.count(1)
 
