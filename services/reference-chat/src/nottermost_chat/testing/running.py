@@ -146,19 +146,37 @@ class RunningChat:
 
 @asynccontextmanager
 async def run_chat(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[RunningChat]:
-    """The chat on this folder and a free port; without rate limits, unless `settings` say otherwise."""
+    """The chat on this folder and a free port; without rate limits, unless `settings` say otherwise.
+
+    It runs in a task of its own: a fixture begins in one task and ends in another, which task groups
+    do not allow. What a role dies of is raised at the end.
+    """
     given: dict[str, Any] = {"data": folder, "port": 0, "limits": NO_LIMITS, "drain_s": 0} | settings
-    wanted = Settings(**given)
-    async with open_services(wanted, clock) as opened:
+    started: asyncio.Future[RunningChat] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(_host(Settings(**given), clock, started, stop), name="chat")
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    chat = started.result()
+    try:
+        yield chat
+    finally:
+        for socket in chat.sockets:
+            socket.abort()
+        stop.set()
+        await task
+
+
+async def _host(
+    settings: Settings, clock: Clock | None, started: "asyncio.Future[RunningChat]", stop: asyncio.Event
+) -> None:
+    async with open_services(settings, clock) as opened:
         delivery = UnreliableDelivery(opened.delivery)
         services = replace(opened, delivery=delivery)
         async with running_chat(services) as port:
-            chat = RunningChat(services=services, port=port, delivery=delivery)
-            try:
-                yield chat
-            finally:
-                for socket in chat.sockets:
-                    socket.abort()
+            started.set_result(RunningChat(services=services, port=port, delivery=delivery))
+            await stop.wait()
 
 
 async def wait_until(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -58,6 +58,8 @@ def make_screenshot(out: Path) -> None:
 
 
 async def _take() -> bytes:
+    from playwright.async_api import expect
+
     from nottermost_chat.testing.browser import People, find_chromium, running_browser
 
     executable = find_chromium()
@@ -68,19 +70,19 @@ async def _take() -> bytes:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         chat = await stack.enter_async_context(running_process(folder, command=command))
         accounts = msgspec.json.decode((chat.data / FILE).read_bytes(), type=list[WelcomeAccount])
-        root_id = await _talk(chat.url, accounts)
+        place, root_id = await _talk(chat.url, accounts)
         browser = await stack.enter_async_context(running_browser(executable))
         people = People(browser)
         stack.push_async_callback(people.leave)
         seats = [await people.arrive(chat.url, each.username.title(), account=False) for each in accounts]
         for person, account in zip(seats, accounts, strict=True):
-            await person.log_in(password=account.password, email=account.email)
-            await person.open(CHANNEL)
+            await person.log_in(f"/w/-/c/{place}", email=account.email, password=account.password)
+            await expect(person.main.get_by_role("heading", level=1, name=CHANNEL)).to_be_visible()
         return await _look(seats[0], root_id)
 
 
-async def _talk(url: str, accounts: list[WelcomeAccount]) -> str:
-    """Both say their lines; returns the id of the message that begins the thread."""
+async def _talk(url: str, accounts: list[WelcomeAccount]) -> tuple[str, str]:
+    """Both say their lines; returns the ids of the channel and of the message that begins the thread."""
     async with AsyncExitStack() as stack:
         speakers: dict[str, ChatClient] = {}
         for account in accounts:
@@ -105,7 +107,7 @@ async def _talk(url: str, accounts: list[WelcomeAccount]) -> str:
             await speakers[name].send(here, text, thread_id=said[ROOT])
         for title, text in ELSEWHERE:
             await newcomer.send(places[title], text)
-        return str(said[ROOT])
+        return here, said[ROOT]
 
 
 def _drawing() -> bytes:
