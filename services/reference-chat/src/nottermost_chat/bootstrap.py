@@ -33,6 +33,7 @@ from nottermost_chat.ingest.service import IngestService
 from nottermost_chat.limiter import RateLimiter
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.pictures import Pictures
+from nottermost_chat.private_file import write_private_file
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Settings
 from nottermost_chat.welcome import WelcomeAccount, make_welcome
@@ -44,6 +45,7 @@ from nottermost_chat.workers.projector import Projector
 
 GIL_SWITCH_S = 0.0005  # sqlite3 gives the interpreter back for every row; with the default of 5 ms reads crawl
 REQUESTS_END_WITHIN_S = 5.0
+LINK_SECRET_BYTES = 32
 
 
 @asynccontextmanager
@@ -188,11 +190,10 @@ class lock_folder:  # noqa: N801 - used as a function: `with lock_folder(path)`
 
 def _link_secret(folder: Path) -> bytes:
     path = folder / "link-secret"
-    with suppress(FileNotFoundError):
-        return path.read_bytes()
-    secret = secrets.token_bytes(32)
-    path.touch(mode=0o600)
-    path.write_bytes(secret)
+    if path.exists() and len(secret := path.read_bytes()) == LINK_SECRET_BYTES:
+        return secret
+    secret = secrets.token_bytes(LINK_SECRET_BYTES)
+    write_private_file(path, secret)
     return secret
 
 

@@ -7,7 +7,6 @@ is kept in memory.
 
 import asyncio
 import base64
-import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from nottermost_chat.clock import Clock
 from nottermost_chat.directory import Directory, FamilyRevoked, UserRow
 from nottermost_chat.errors import BadCredentials, StartError, TokenExpired, Unauthorized, Unavailable
 from nottermost_chat.ports import Caller
+from nottermost_chat.private_file import write_private_file
 from nottermost_chat.settings import Settings
 
 ALGORITHMS: Final = ["HS256"]  # pinned: a token does not choose how it is checked
@@ -240,24 +240,14 @@ def _load_keys(path: Path) -> KeySet:
     """The keys in the file; a new one if there is no file. Put another key first to rotate. Raises StartError."""
     try:
         if not path.exists():
-            _write_keys(path, _KeyFile([_Key(secrets.token_hex(8), _base64(secrets.token_bytes(KEY_BYTES)))]))
+            key = _Key(secrets.token_hex(8), _base64(secrets.token_bytes(KEY_BYTES)))
+            write_private_file(path, msgspec.json.encode(_KeyFile([key])))
         keys = msgspec.json.decode(path.read_bytes(), type=_KeyFile).keys
     except OSError as error:
         raise StartError(f"{path} cannot be used ({error.strerror}): the keys that sign tokens are in it") from error
     except msgspec.MsgspecError as error:
         raise StartError(f"{path} holds no keys ({error}): put it back, or remove it to have a new one made") from error
     return KeySet([OctKey.import_key(msgspec.structs.asdict(key)) for key in keys])
-
-
-def _write_keys(path: Path, keys: _KeyFile) -> None:
-    """Whole or not at all, and readable by nobody else from its first byte on."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(keys))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def _base64(value: bytes) -> str:

@@ -1,7 +1,6 @@
 """The small workspace that a new chat begins with, so that there is something to look at."""
 
 import secrets
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from nottermost_chat.actions import conversations, messages, workspaces
 from nottermost_chat.api.shapes import ChannelRequest, ReactionRequest, SendRequest
 from nottermost_chat.model import Role
+from nottermost_chat.private_file import write_private_file
 from nottermost_chat.services import Services
 
 FILE: Final = "welcome.json"
@@ -55,7 +55,7 @@ async def make_welcome(services: Services) -> list[WelcomeAccount]:
     accounts = [WelcomeAccount(f"{name}@example.org", name, secrets.token_urlsafe(9)) for name in ("guide", "newcomer")]
     guide, newcomer = [await _register(services, account) for account in accounts]
     await _fill(services, guide, newcomer)
-    _write_privately(path, msgspec.json.encode(accounts))
+    write_private_file(path, msgspec.json.encode(accounts))
     return accounts
 
 
@@ -93,8 +93,3 @@ async def _fill(services: Services, guide: str, newcomer: str) -> None:
 async def _say(services: Services, user_id: str, conversation_id: str, body: str, thread_id: str | None = None) -> str:
     request = SendRequest(client_msg_id=services.clock.new_id(), body=body, thread_id=thread_id)
     return (await messages.send(services, user_id, conversation_id, request)).message_id
-
-
-def _write_privately(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)

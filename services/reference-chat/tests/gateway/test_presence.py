@@ -47,16 +47,19 @@ async def test_presence_follows_people(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(gateway, "PRESENCE_EVERY_S", 0.02)
     clock = ShiftedClock()
     async with run_chat(tmp_path, clock=clock, idle_away_s=300, heartbeat_timeout_s=10_000) as chat:
-        ann, bob = await chat.users("ann", "bob")
+        ann, bob, eve = await chat.users("ann", "bob", "eve")
+        await chat.conversation(ann, bob)
         one = await chat.raw(ann)
+        await chat.raw(eve)
 
         async def shows(status: Presence) -> dict[str, str]:
             while True:
                 for user in (await one.expect("presence:changed"))["users"]:
+                    assert user["user_id"] == bob.user_id, "eve is a stranger"
                     if user["status"] == status:
                         return dict(user)
 
-        await one.send({"type": "presence:watch", "user_ids": [bob.user_id]})
+        await one.send({"type": "presence:watch", "user_ids": [eve.user_id, bob.user_id]})
         assert "last_seen" not in await shows(Presence.OFFLINE)
         two = await chat.raw(bob)
         assert "last_seen" not in await shows(Presence.ONLINE)

@@ -72,7 +72,7 @@ async def every_reading(chat: RunningChat, place: str, reader: User, ids: list[s
     found: dict[str, Any] = {
         "resume": await one.expect("resumed"),
         "history": await rest.call("GET", base, after_seq=0),
-        "full": [await rest.call("GET", f"{base}/{message_id}", full="true") for message_id in ids],
+        "full": [await rest.call("GET", f"{base}/{message_id}", fields="full") for message_id in ids],
         "list": await rest.call("GET", "/api/chats/conversations"),
         "replay": [r for r in await services.store.log_records(0, 10_000) if r.entry.conversation_id == place],
         "search answer": await rest.call("GET", "/api/search/", q="word"),

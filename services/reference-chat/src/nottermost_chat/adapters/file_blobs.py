@@ -90,11 +90,11 @@ class FileBlobStore:
         """Rename, for good: also the folders' entries are made durable."""
         with self._placing:
             if target.exists():
-                if filecmp.cmp(incoming, target, shallow=False):
-                    return
-                raise Conflict(f"the file {target.name} is stored already, with other content")
-            target.parent.mkdir(exist_ok=True)
-            incoming.rename(target)
+                if not filecmp.cmp(incoming, target, shallow=False):
+                    raise Conflict(f"the file {target.name} is stored already, with other content")
+            else:
+                target.parent.mkdir(exist_ok=True)
+                incoming.rename(target)
         _sync_folder(target.parent)
         _sync_folder(self._folder)
 

@@ -51,7 +51,9 @@ export class Completion {
     this.#start = this.input.selectionStart - match[3].length - 1;
     const sources = { "@": () => this.#people(match[3]), "#": () => this.#channels(match[3]), ":": () => emoji(match[3]) };
     this.#show(sources[match[2]]());
-    if (match[2] === "@" && (await this.#readMembers(match[3])) && asked === this.#asked) this.#show(this.#people(match[3]));
+    if (match[2] !== "@" || !(await this.#readMembers(match[3]))) return undefined;
+    if (asked === this.#asked) this.#show(this.#people(match[3]));
+    else if (this.conversation().member_count <= MEMBERS_READ) this.refresh(); // somebody typed on meanwhile
     return undefined;
   }
 

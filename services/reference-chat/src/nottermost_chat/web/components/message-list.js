@@ -139,6 +139,7 @@ export class MessageList extends Component {
     if (this.#stuck) this.#toBottom();
     else this.#keepPlace(anchor);
     this.#drawJump();
+    this.#see();
     setTimeout(() => this.#loadMore());
   }
 
