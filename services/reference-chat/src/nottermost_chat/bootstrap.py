@@ -127,7 +127,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
     server = await listen(gateway, app, settings.host, settings.port)
     canary.watch(f"http://127.0.0.1:{server.port}")
-    async with app.lifespan(), asyncio.TaskGroup() as roles:
+    async with asyncio.TaskGroup() as roles:
         tasks = [
             roles.create_task(gateway.run(), name="gateway"),
             roles.create_task(services.log.consume("fanout", fanout.handle, from_end=True), name="fanout"),
@@ -143,6 +143,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
             server.stop_listening()
             await gateway.drain()
             await server.finish(REQUESTS_END_WITHIN_S)
+            await app.state["files"].images.close()
             await seen.flush()
             for task in tasks:
                 task.cancel()

@@ -128,7 +128,7 @@ async def test_threads(ann: Person, bob: Person) -> None:
     assert [each["preview"] for each in rest["messages"]] == ["loud reply"]
     await ann.get(f"{TALK}/{direct}/messages/nothing/thread", status=404)
     refused = {"client_msg_id": "deep", "body": "x", "thread_id": shown["message_id"]}
-    await ann.post(f"{TALK}/{direct}/messages", refused, status=400)  # no thread in a thread
+    await ann.post(f"{TALK}/{direct}/messages", refused, status=409)  # no thread in a thread
 
 
 async def test_a_group_is_read_from_the_join_on(ann: Person, bob: Person, cat: Person) -> None:

@@ -155,7 +155,8 @@ async def run_chat(folder: Path, *, clock: Clock | None = None, **settings: Any)
     started: asyncio.Future[RunningChat] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     task = asyncio.create_task(_host(Settings(**given), clock, started, stop), name="chat")
-    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {task, started}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
     chat = started.result()
