@@ -165,6 +165,16 @@ async def test_what_is_refused_three_times_is_set_aside(bench: Bench) -> None:
     assert bench.metrics.registry.get_sample_value("chat_dead_letters_total", {"group": "group"}) == 1
 
 
+async def test_what_was_stored_and_not_published_is_handed_over(bench: Bench) -> None:
+    """A process that failed between the commit and the publishing leaves no hole for who reads later."""
+    await bench.append("a", "1")
+    await bench.append("a", "2", publish=False)
+    await bench.append("a", "3")
+    reader = Reader()
+    async with consuming(bench.log, "group", reader.handle):
+        assert await reader.until(3) == [("a", 1), ("a", 2), ("a", 3)]
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["append", "crash", "again"]), st.integers(1, 3)), max_size=12)
 
 
