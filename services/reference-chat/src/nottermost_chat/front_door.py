@@ -64,8 +64,10 @@ class _HttpOrSocket(HttpToolsProtocol):
         self.connections.discard(self)
         head = [b"GET " + self.url + b" HTTP/1.1", *(name + b": " + value for name, value in self.headers)]
         protocol = _make_socket(self._gateway, self.client[0] if self.client else "")
-        self.transport.set_protocol(protocol)
-        protocol.connection_made(self.transport)
+        transport = self.transport
+        self.__dict__.clear()  # the parser and this refer to each other: nothing of it may stay for hours
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
         _feed(protocol, b"\r\n".join(head) + b"\r\n\r\n")
 
 

@@ -1,7 +1,9 @@
 """What one does with messages: read all of a long one, edit, react, delete and undo, reply in a thread."""
 
 import asyncio
+import os
 import re
+import signal
 
 import pytest
 from playwright.async_api import expect
@@ -55,6 +57,29 @@ async def test_up_edits_the_last_message(chat: ChatProcess, people: People) -> N
     await editor.press("Escape")
     await expect(ann.messages).to_have_count(1)
     await expect(ann.message("High tide at nine")).to_be_visible()
+
+
+async def test_up_edits_a_message_that_is_still_on_its_way(own_chat: ChatProcess, people: People) -> None:
+    """The editor opens as soon as the message is stored; what was written in the meantime is left alone."""
+    ann, _ = await pair(own_chat, people)
+    pid = own_chat.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    await ann.write("Hihg tide at nine")
+    await expect(ann.message("Hihg tide").get_by_role("img", name="Waiting to be sent")).to_be_visible()
+    await ann.composer.press("ArrowUp")
+    os.kill(pid, signal.SIGCONT)
+    editor = ann.page.get_by_role("textbox", name="Edit message")
+    await expect(editor).to_have_value("Hihg tide at nine")
+    await editor.press("Escape")
+    os.kill(pid, signal.SIGSTOP)
+    await ann.write("Low tide at three")
+    await ann.composer.press("ArrowUp")
+    await ann.composer.fill("And then")
+    os.kill(pid, signal.SIGCONT)
+    await expect(ann.message("Low tide").get_by_role("img", name="Sent")).to_be_visible()
+    await expect(editor).to_have_count(0)
+    await expect(ann.composer).to_have_value("And then")
 
 
 async def test_reactions_are_shared(chat: ChatProcess, people: People) -> None:

@@ -33,6 +33,7 @@ export class MessageList extends Component {
   #line = null; // seq after which messages are new
   #kept = null; // what was at the top of the window when it was last scrolled
   #editing = null;
+  #editNext = null; // client_msg_id of a message to edit as soon as it is stored
   #shown = "";
   #focusable = () => {};
 
@@ -71,6 +72,7 @@ export class MessageList extends Component {
     this.#timeline = timeline;
     this.#stuck = false;
     this.#editing = null;
+    this.#editNext = null;
     this.#list.setAttribute("aria-label", this.threadId ? "Thread" : `Messages in ${store.titleOf(this.conversation)}`);
     const signal = this.#abort.signal;
     timeline.addEventListener("change", ({ detail }) => this.#changed(detail.appended), { signal });
@@ -126,6 +128,7 @@ export class MessageList extends Component {
     const isNew = (each) => each.seq > Math.max(this.#line, before) && each !== appended && each.sender_id !== store.me.user_id;
     const nothingNew = this.#line === null || !this.#timeline.messages.some(isNew);
     if (unseen && nothingNew && !this.threadId) this.#line = before;
+    if (appended?.client_msg_id && appended.client_msg_id === this.#editNext) this.#editStored(appended);
     this.update();
   }
 
@@ -333,11 +336,18 @@ export class MessageList extends Component {
     this.dispatchEvent(new Event("focus-composer", { bubbles: true }));
   }
 
-  /** Edit the last message of one's own. @returns {boolean} whether there is one */
+  /** Edit the last message of one's own; one that is still on its way as soon as it is stored. */
   editLast() {
-    const own = this.#timeline?.messages.findLast((each) => each.sender_id === store.me.user_id && this.#alive(each));
-    if (own) this.#edit(own);
-    return Boolean(own);
+    const waiting = outbox.pendingIn(this.#timeline.conversationId, this.threadId).findLast((each) => each.state !== "failed");
+    this.#editNext = waiting?.client_msg_id ?? null;
+    const own = this.#timeline.messages.findLast((each) => each.sender_id === store.me.user_id && this.#alive(each));
+    if (own && (!waiting || own.client_msg_id === waiting.client_msg_id)) this.#edit(own);
+  }
+
+  /** What was to be edited is stored now; who has gone on typing is left alone. */
+  #editStored(message) {
+    this.#editNext = null;
+    if (document.activeElement?.value === "") this.#edit(message);
   }
 
   #alive = (message) => !message.pending && !message.deleted_at && !message.redacted && !message.note;
