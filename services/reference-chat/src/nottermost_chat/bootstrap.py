@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 import secrets
 import signal
@@ -99,6 +100,8 @@ async def serve(settings: Settings, *, welcome: bool, announce: Callable[[str, l
     async with open_services(settings) as services:
         accounts = await make_welcome(services) if welcome else []
         async with running_chat(services) as port:
+            gc.collect()
+            gc.freeze()  # what is here now stays: full collections need not walk all code each time
             announce(settings.public_url or f"http://{settings.host}:{port}", accounts)
             await stop.wait()
 

@@ -1,7 +1,9 @@
 """What a conversation consists of: entries, heads, members. Values only, no storage.
 
 Times are integers, milliseconds since the Unix epoch, UTC; the edge turns them into
-RFC 3339. Identifiers are ULIDs (26 characters).
+RFC 3339. Identifiers are ULIDs (26 characters). Values hold values and never refer back, so the
+garbage collector need not look at them (`gc=False`, here and in the ports and the protocol): tens of
+thousands are cached, and a full collection over them would stop the chat for a tenth of a second.
 """
 
 from enum import StrEnum
@@ -49,14 +51,14 @@ class Role(StrEnum):
     GUEST = "guest"
 
 
-class MemberChange(msgspec.Struct, frozen=True, array_like=True):
+class MemberChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One user's membership from this entry on; role None: the user left or was removed."""
 
     user_id: str
     role: Role | None
 
 
-class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+class ConversationSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a conversation is called and allows; None: unchanged."""
 
     title: str | None = None
@@ -65,7 +67,7 @@ class ConversationSettings(msgspec.Struct, frozen=True, omit_defaults=True):
     archived: bool | None = None
 
 
-class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+class Detail(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an entry holds beyond its skeleton columns. Never any text that people wrote as a message.
 
     Attributes:
@@ -97,7 +99,7 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
     settings: ConversationSettings | None = None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One permanent skeleton of a conversation's log.
 
     Attributes:
@@ -128,7 +130,7 @@ class Entry(msgspec.Struct, frozen=True):
         return (self.epoch, self.seq)
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """Where a conversation's log ends; moved only together with the entries it counts.
 
     Attributes:
@@ -154,14 +156,14 @@ class Head(msgspec.Struct, frozen=True):
         return (self.epoch, self.seq)
 
 
-class Reaction(msgspec.Struct, frozen=True):
+class Reaction(msgspec.Struct, frozen=True, gc=False):
     """One emoji on one message, and who set it, first one first."""
 
     emoji: str
     user_ids: tuple[str, ...]
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as it is now: the skeleton of its entry and the text of its current version.
 
     Attributes:
@@ -184,7 +186,7 @@ class Message(msgspec.Struct, frozen=True):
     last_reply_at: int | None = None
 
 
-class LogRecord(msgspec.Struct, frozen=True):
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
     """An entry as the event log carries it, with what its readers would otherwise have to fetch.
 
     Attributes:
@@ -202,7 +204,7 @@ class LogRecord(msgspec.Struct, frozen=True):
     log_position: int = 0
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """A stay in a conversation: from `joined_seq` up to, not including, `left_seq`."""
 
     user_id: str

@@ -26,7 +26,7 @@ from nottermost_chat.protocol import Presence
 OpKey = tuple[str, str, str]  # (conversation_id, actor_id, op_id): an operation is stored once under it
 
 
-class TargetChange(msgspec.Struct, frozen=True):
+class TargetChange(msgspec.Struct, frozen=True, gc=False):
     """What an entry does to the message it acts on, in the same transaction.
 
     `version_from` must still be the message's version and `deleted` its state, or the append
@@ -42,7 +42,7 @@ class TargetChange(msgspec.Struct, frozen=True):
     redacted: bool = False
 
 
-class NewEntry(msgspec.Struct, frozen=True):
+class NewEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry on its way into the store.
 
     Attributes:
@@ -63,21 +63,21 @@ class NewEntry(msgspec.Struct, frozen=True):
     silent: bool = False
 
 
-class HeadMove(msgspec.Struct, frozen=True):
+class HeadMove(msgspec.Struct, frozen=True, gc=False):
     """A conversation's head from what it must be now to what it becomes."""
 
     expected: Head
     next: Head
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """What one atomic append writes: all of it or nothing."""
 
     entries: tuple[NewEntry, ...]
     moves: tuple[HeadMove, ...]
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """An operation that the store holds already."""
 
     entry: Entry
@@ -285,7 +285,7 @@ class Attachments(Protocol):
         ...
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class Cursor(msgspec.Struct, frozen=True, gc=False):
     """How far a user has come in a conversation.
 
     `read_messages`, `read_mentions`: the counters at `read_seq`, from which unread counts follow.
@@ -329,7 +329,7 @@ class Routes(Protocol):
     async def presence(self, user_ids: Sequence[str]) -> dict[str, SeenUser]: ...
 
 
-class DeliveryItem(msgspec.Struct, frozen=True):
+class DeliveryItem(msgspec.Struct, frozen=True, gc=False):
     """One log record on its way to one gateway.
 
     `recipients` None: the gateway works out who wants it.
@@ -339,7 +339,7 @@ class DeliveryItem(msgspec.Struct, frozen=True):
     recipients: tuple[str, ...] | None = None
 
 
-class Signal(msgspec.Struct, frozen=True):
+class Signal(msgspec.Struct, frozen=True, gc=False):
     """Something short-lived for those who look at a conversation (typing, receipts), or a revocation.
 
     Attributes:
@@ -374,7 +374,7 @@ class Delivery(Protocol):
         ...
 
 
-class SearchDocument(msgspec.Struct, frozen=True):
+class SearchDocument(msgspec.Struct, frozen=True, gc=False):
     """A message as the index holds it."""
 
     message_id: str
@@ -484,7 +484,7 @@ class Identity(Protocol):
         ...
 
 
-class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
+class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What somebody wants to happen to a conversation; ingest decides.
 
     Which fields count depends on `kind`, as in `Detail`. `changes` and `settings` come only
@@ -513,14 +513,14 @@ class AppendRequest(msgspec.Struct, frozen=True, kw_only=True):
     trusted: bool = False  # imports and workers: the actor need not be a member
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """The result of an operation, now or when it was first made (`id_reused`: then with other content)."""
 
     entry: Entry
     id_reused: bool = False
 
 
-class Missed(msgspec.Struct, frozen=True):
+class Missed(msgspec.Struct, frozen=True, gc=False):
     """Everything after a position: entries in order with the messages they concern as they are now; or reset.
 
     Attributes:

@@ -25,11 +25,11 @@ def to_time(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-class ClientFrame(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
+class ClientFrame(msgspec.Struct, frozen=True, gc=False, tag_field="type", forbid_unknown_fields=True):
     """A frame that a client sends."""
 
 
-class ServerFrame(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+class ServerFrame(msgspec.Struct, frozen=True, gc=False, tag_field="type", omit_defaults=True):
     """A frame that the server sends; a field with its default value is left out."""
 
 
@@ -150,7 +150,7 @@ class Presence(StrEnum):
     OFFLINE = "offline"
 
 
-class MessageFields(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class MessageFields(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """A message as clients see it: document C's seven fields, then ours.
 
     `preview` is null when the message is deleted; `has_more`: ask for the full body.
