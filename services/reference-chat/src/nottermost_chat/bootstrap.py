@@ -138,11 +138,14 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
             roles.create_task(services.log.consume(indexer.group, indexer.handle), name="indexer"),
             roles.create_task(seen.run(), name="presence"),
             roles.create_task(housekeeping.run(services), name="housekeeping"),
-            roles.create_task(canary.run(), name="canary"),
+            watching := roles.create_task(canary.run(), name="canary"),
         ]
         try:
             yield server.port
         finally:
+            await canary.settle()
+            watching.cancel()
+            await asyncio.wait([watching])
             server.stop_listening()
             await gateway.drain()
             await server.finish(REQUESTS_END_WITHIN_S)

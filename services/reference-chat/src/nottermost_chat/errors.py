@@ -7,6 +7,7 @@ ChatError
 ├── NotFound          404  there is none, or none that you may see
 ├── Conflict          409  true once, not now
 ├── TooLarge          413
+├── UnsupportedMedia  415
 ├── RateLimited       429
 └── Unavailable       503  try again later
 
@@ -150,6 +151,13 @@ class TooLarge(ChatError):
 
     code = "too_large"
     status = 413
+
+
+class UnsupportedMedia(ChatError):
+    """The request's body is of a type that this route does not read."""
+
+    code = "unsupported_media"
+    status = 415
 
 
 class UnsupportedFile(ChatError):

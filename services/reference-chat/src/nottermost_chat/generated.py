@@ -23,8 +23,8 @@ _INTRODUCTION: Final = f"""# The socket protocol
 
 Enough to write a client. Connect a WebSocket to `/ws` and speak JSON text frames `{{"type": …}}`, each at most
 {protocol.FRAME_BYTES_MAX:,} bytes. The JSON Schema of every frame is in [schemas/](schemas/); REST is described by
-`/api/openapi.json` of a running chat. Times are RFC 3339 in UTC. Ignore fields that you do not know; the server
-refuses those that it does not know.
+`/api/openapi.json` of a running chat. Times are RFC 3339 in UTC. Ignore fields and frames that you do not know; the
+server refuses those that it does not know.
 
 1. Send `authenticate` with an access token (log in over REST); wait for `authenticated`. Send it again with a fresh
    token before the old one ends.
@@ -33,8 +33,11 @@ refuses those that it does not know.
 3. Send operations with a `client_msg_id` of your own making, one unanswered at a time in a conversation. No answer
    means *unknown*: repeat it with the same id, also on the next connection. It is stored once.
 4. Send `ping` every `heartbeat_s` seconds; the server closes a connection from which nothing came for twice that.
-5. After a close look the code up below. Wait 1, 2, 4 … 30 s, each shortened by up to half at random; then
-   authenticate and `resume` the conversations that you follow, at most {protocol.RESUME_CONVERSATIONS_MAX} in a frame.
+   If nothing at all comes within 15 s of a ping, of `authenticate` or of the handshake, the connection is lost
+   whatever the network says: close it and go on as after 1006.
+5. After a close look the code up below; 1006 (none came) is: reconnect and resume. Wait 1, 2, 4 … 30 s, each
+   shortened by up to half at random; then authenticate and `resume` the conversations that you follow, at most
+   {protocol.RESUME_CONVERSATIONS_MAX} in a frame.
    `GET /api/chats/conversations?changed_since=` tells about all others.
 """
 

@@ -35,11 +35,6 @@ class Pictures:
             picture = await self._load(conversation_id, members_seq)
         return picture
 
-    def tier(self, conversation_id: str) -> str:
-        """The tier of the conversation's workspace as far as it is in memory."""
-        picture = self._known.get(conversation_id)
-        return "standard" if picture is None else picture.tier
-
     async def _load(self, conversation_id: str, members_seq: int) -> Picture | None:
         picture = await self._memberships.picture(conversation_id)
         if picture is None:

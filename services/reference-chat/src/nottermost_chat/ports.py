@@ -134,6 +134,10 @@ class MessageStore(Protocol):
         """Entries of every kind after `after_seq`, in order."""
         ...
 
+    async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
+        """The same entries as the log is to carry them, with the texts of now: to publish what it may lack."""
+        ...
+
     async def messages(self, conversation_id: str, message_ids: Sequence[str]) -> dict[str, Message]:
         """Messages with their previews; unknown ids are absent."""
         ...
@@ -205,11 +209,12 @@ class EventLog(Protocol):
 
     Promises: at least once; records of one conversation in order, except after a republish;
     a consumer group goes on where its last handled batch ended, also after a restart. What a
-    handler refuses three times is set aside with the reason and does not hold up the rest.
+    handler refuses three times is set aside with the reason and does not hold up the rest. What
+    it cannot handle now (Unavailable, OSError) it is handed again, ever more slowly, until it can.
     """
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
-        """Returns when the log has them for good. Raises Unavailable when it does not confirm."""
+        """Returns when the log has them for good, again or for the first time. Raises Unavailable when it does not confirm."""
         ...
 
     async def consume(self, group: str, handler: Handler, *, from_end: bool = False) -> None:
@@ -340,11 +345,12 @@ class DeliveryItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
-    """Something short-lived for those who look at a conversation (typing, receipts), or a revocation.
+    """Something short-lived for those who look at a conversation (typing, receipts) or for one user, or a revocation.
 
     Attributes:
         frame: the encoded socket frame.
         not_for: the user it comes from.
+        to_user: all connections of this user instead, whatever they look at.
         revoke_user, revoke_device: close these connections instead; "" device: all of the user's,
             "" user: the device's, whoever holds it.
     """
@@ -354,6 +360,7 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     not_for: str = ""
     revoke_user: str = ""
     revoke_device: str = ""
+    to_user: str = ""
 
 
 class Delivery(Protocol):
@@ -489,6 +496,11 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     Which fields count depends on `kind`, as in `Detail`. `changes` and `settings` come only
     from the API, which has judged whether the actor may; everything else ingest judges.
+
+    Attributes:
+        joins: of `changes`: who is in already stays in as they are, whatever role they have by now.
+        silent: imports: nobody is notified.
+        trusted: imports and workers: the actor need not be a member, and changes that change nothing are stored too.
     """
 
     kind: str
@@ -506,11 +518,12 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     on: bool = True
     restore: bool = False
     changes: tuple[tuple[str, Role | None], ...] = ()
+    joins: bool = False
     settings: ConversationSettings | None = None
     sent_at: int | None = None
     note: bool = False
-    silent: bool = False  # imports: nobody is notified
-    trusted: bool = False  # imports and workers: the actor need not be a member
+    silent: bool = False
+    trusted: bool = False
 
 
 class Appended(msgspec.Struct, frozen=True, gc=False):

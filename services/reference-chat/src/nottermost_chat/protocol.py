@@ -264,6 +264,36 @@ class ReceiptChanged(ServerFrame, frozen=True, tag="receipt:changed"):
     read_seq: int
 
 
+class Own(StrEnum):
+    """What of one's own can change outside of any conversation."""
+
+    INVITES = "invites"
+    WORKSPACES = "workspaces"
+    PROFILE = "profile"
+
+
+class MeChanged(ServerFrame, frozen=True, tag="me:changed"):
+    """Something of the user's own changed; sent to all of the user's connections. Read it again from REST.
+
+    `what`: invites (one came, or was answered: `/api/chats/invites`), workspaces (added, removed or
+    with another role: `/api/workspaces`), profile (`/api/users/me`). A connection that was away has
+    missed it: read these again after each connect.
+    """
+
+    what: Own
+
+
+class MeRead(ServerFrame, frozen=True, tag="me:read"):
+    """The user's own read cursor rose, on whichever device; sent to all of the user's connections.
+
+    In conversations of any size; a lower one than known tells nothing. Sending a message moves the
+    cursor without it: `message:new` says so.
+    """
+
+    conversation_id: str
+    seq: int
+
+
 class Typing(ServerFrame, frozen=True, tag="typing"):
     """A member is typing; show it for 5 s."""
 
@@ -331,6 +361,8 @@ AnyServerFrame = (
     | MessageNew
     | EntryNew
     | ReceiptChanged
+    | MeChanged
+    | MeRead
     | Typing
     | PresenceChanged
     | Resumed

@@ -1,12 +1,12 @@
 """What a text may be, what of it is shown first, and whom it mentions."""
 
 import re
-import unicodedata
 from typing import Final
 
 import msgspec
 
 from nottermost_chat.errors import InvalidText
+from nottermost_chat.graphemes import grapheme_start
 from nottermost_chat.model import BODY_CHARS_MAX, PREVIEW_CHARS
 
 EVERYBODY: Final = frozenset({"channel", "here", "everyone", "all"})
@@ -44,31 +44,7 @@ def make_preview(body: str) -> tuple[str, bool]:
     """The first 200 code points, cut where no visible character is split, and whether there is more."""
     if len(body) <= PREVIEW_CHARS:
         return body, False
-    end = PREVIEW_CHARS
-    while end > PREVIEW_CHARS // 2 and not _is_boundary(body, end):
-        end -= 1
-    return body[:end], True
-
-
-def _is_boundary(text: str, index: int) -> bool:
-    """Whether a visible character begins at `index`, as far as marks, joiners, flags and Hangul tell."""
-    before, after = text[index - 1], text[index]
-    if before == "\u200d" or after in "\u200c\u200d" or unicodedata.category(after).startswith("M"):
-        return False
-    if "\U0001f3fb" <= after <= "\U0001f3ff" or "\U000e0020" <= after <= "\U000e007f":  # skin tones; flags' tags
-        return False
-    if _is_flag_half(before) and _is_flag_half(after):
-        run = index
-        while run > 0 and _is_flag_half(text[run - 1]):
-            run -= 1
-        return (index - run) % 2 == 0
-    if "\u1160" <= after <= "\u11ff":  # a vowel or final letter belongs to the Hangul before it
-        return not ("\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3")
-    return not (before == "\r" and after == "\n")
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    return body[: grapheme_start(body, PREVIEW_CHARS)], True
 
 
 def find_mentions(body: str) -> Mentions:

@@ -13,6 +13,7 @@ from nottermost_chat.client.rest import Session
 from nottermost_chat.protocol import EntryNew, MessageNew, ReceiptChanged
 from nottermost_chat.services import Services
 from nottermost_chat.testing.people import Person, join
+from nottermost_chat.testing.raw_socket import RawSocket
 
 
 @pytest.fixture
@@ -77,6 +78,47 @@ async def test_a_removed_member_hears_of_it_and_of_nothing_after(url: str, ann: 
     assert texts == ["together", "the end"]
     removals = {each.conversation_id for each in seen if isinstance(each, EntryNew) and each.changes}
     assert removals == {group, channel}
+
+
+async def test_changes_of_ones_own_are_told_at_once(
+    url: str, services: Services, ann: Person, bob: Person, cat: Person
+) -> None:
+    """Invites that come and go, workspaces, one's profile: on all devices, when it can be read; others hear nothing."""
+    group, phone = await ann.group("G"), await services.tokens.session(bob.user_id, "phone")
+    tokens = (bob.access_token, phone.access_token, cat.access_token)
+    laptop, phones, _ = sockets = [await RawSocket.open(url) for _ in tokens]
+    for socket, token in zip(sockets, tokens, strict=True):
+        await socket.authenticate(token)
+
+    async def told(what: str) -> None:
+        for socket in (laptop, phones):
+            assert await socket.expect("me:changed") == {"type": "me:changed", "what": what}
+
+    for answer, status in (("decline", 204), ("join", 200)):
+        await ann.post(f"/api/chats/conversations/{group}/invite", {"user_id": bob.user_id})
+        await told("invites")
+        (invite,) = await bob.get("/api/chats/invites")
+        given = {"invite_id": invite["invite_id"]}
+        await bob.post(f"/api/chats/conversations/{group}/{answer}", given, status=status)
+        await told("invites")
+        assert await bob.get("/api/chats/invites") == []
+    workspace = await ann.workspace("W", bob)
+    await told("workspaces")
+    assert [each["role"] for each in await bob.get("/api/workspaces")] == ["member"]
+    await ann.patch(f"/api/workspaces/{workspace}/members/{bob.user_id}", {"role": "admin"})
+    await told("workspaces")
+    await ann.delete(f"/api/workspaces/{workspace}/members/{bob.user_id}")
+    await told("workspaces")
+    assert await bob.get("/api/workspaces") == []
+    await bob.workspace("Bob's")
+    await told("workspaces")
+    await bob.patch("/api/users/me", {"display_name": "Robert"})
+    await told("profile")
+    for socket in sockets:
+        await socket.send({"type": "ping"})
+        while (frame := await socket.receive())["type"] != "pong":
+            assert frame["type"] != "me:changed"
+        socket.abort()
 
 
 async def test_files_can_be_fetched_when_their_message_arrives(

@@ -60,9 +60,9 @@ async def chat(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChatPr
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_chat(tmp_path: Path) -> AsyncIterator[ChatProcess]:
-    """A chat that the test may kill."""
-    async with running_process(tmp_path, environment=LIMITS) as process:
+async def own_chat(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[ChatProcess]:
+    """A chat that the test may kill; its parameter is what to add to the environment."""
+    async with running_process(tmp_path, environment=LIMITS | getattr(request, "param", {})) as process:
         yield process
 
 

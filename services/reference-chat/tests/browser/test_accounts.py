@@ -53,6 +53,28 @@ async def test_signing_out_and_coming_back(chat: ChatProcess, people: People) ->
     await expect(ann.main.get_by_role("heading", level=1, name="quay")).to_be_visible()
 
 
+async def test_who_waits_for_a_workspace_is_let_in_at_once(chat: ChatProcess, people: People) -> None:
+    """Added to one, the page goes there without a reload; removed from it, it is back where it began."""
+    ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
+    await bob.log_in()
+    first = bob.page.get_by_role("heading", name="Create your first workspace")
+    await expect(first).to_be_visible()
+    workspace = await ann.workspace("Harbour", bob)
+    await expect(bob.side_bar.get_by_text("Harbour")).to_be_visible()
+    await ann.rest.call("DELETE", f"/api/workspaces/{workspace}/members/{bob.user_id}")
+    await expect(first).to_be_visible()
+
+
+async def test_a_new_name_shows_on_all_devices(chat: ChatProcess, people: People) -> None:
+    """One's own pages call one by it at once."""
+    ann = await people.arrive(chat.url, "Ann")
+    await ann.workspace("Harbour")
+    await ann.log_in()
+    await expect(ann.page.get_by_role("button", name="Ann, your account")).to_be_visible()
+    await ann.rest.call("PATCH", "/api/users/me", {"display_name": "Annabel"})
+    await expect(ann.page.get_by_role("button", name="Annabel, your account")).to_be_visible()
+
+
 async def test_a_device_that_is_signed_out_is_out(chat: ChatProcess, people: People) -> None:
     """Settings list the devices; the one that is signed out lands at the log-in page at once."""
     ann = await people.arrive(chat.url, "Ann")

@@ -21,7 +21,7 @@ ROUNDS = 3
 PAUSE_S_MAX = 0.02  # between two messages of a sender; sixteen of them make some hundred a second
 GIVE_UP_RATIO = 0.05  # sends whose answer nobody waits for
 CAUGHT_UP_S = 20.0
-MANY = "1000000"
+MANY = "100000000"
 LIMITS = {  # one address, few people, many messages
     f"NOTTERMOST_LIMITS__{name}__{part}": MANY
     for name in (
@@ -33,7 +33,9 @@ LIMITS = {  # one address, few people, many messages
         "IP_HANDSHAKES",
     )
     for part in ("PER_MINUTE", "BURST")
-} | {"NOTTERMOST_LIMITS__RESUME_ENTRIES_MAX": MANY}
+} | {  # ... which all come with one resume
+    f"NOTTERMOST_LIMITS__{name}": MANY for name in ("RESUME_ENTRIES_MAX", "OUTBOX_BYTES_MAX", "FRAME_BYTES_MAX")
+}
 
 
 @pytest.fixture

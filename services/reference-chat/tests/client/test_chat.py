@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nottermost_chat.client import Backoff, ChatClient, Refused
+from nottermost_chat.client import Backoff, ChatClient, Refused, Rest
 from nottermost_chat.client.backoff import FIRST_S, LAST_S
+from nottermost_chat.client.rest import Session
 from nottermost_chat.model import Role
 from nottermost_chat.ports import Signal
 from nottermost_chat.protocol import EntryNew, MessageNew, PresenceChanged, ReceiptChanged, Typing
 from nottermost_chat.settings import Limits, Rate, Tier
 from nottermost_chat.testing.ingesting import NO_LIMITS
-from nottermost_chat.testing.running import RunningChat, abort_connection, following, run_chat, wait_until
+from nottermost_chat.testing.running import RunningChat, User, abort_connection, following, run_chat, wait_until
+from nottermost_chat.testing.silence import running_wire
 
 
 @given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=12))
@@ -165,6 +167,72 @@ async def test_a_client_outlives_its_token(tmp_path: Path) -> None:
             await wait_until(is_refreshed)
             seq = (await chat.say(place, bob)).entry.seq
             assert await follower.saw(place, seq) == [2]
+
+
+async def test_a_connection_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    """Nobody closes it and nothing comes: the client notices by its ping, comes back, and misses nothing."""
+    async with run_chat(tmp_path, heartbeat_s=1) as chat, running_wire(chat.port) as wire:
+        ann, bob = await chat.users("ann", "bob")
+        place = await chat.conversation(ann, bob)
+        session = Session(bob.token, bob.refresh_token, bob.user_id)
+        rest = Rest(wire.url, session, timeout_s=0.5)
+        async with following(ChatClient(rest, backoff=Backoff(lambda *_: 0.01), answer_s=0.5)) as follower:
+            await follower.saw(place, (await chat.say(place, ann, "before")).entry.seq)
+            await asyncio.sleep(1.5)
+            assert follower.client.connected.is_set(), "pongs are enough"
+            before = wire.connections
+            wire.fall_silent()
+            last = (await chat.say(place, ann, "while nothing came through")).entry.seq
+
+            async def is_trying() -> bool:
+                return wire.connections > before + 1
+
+            await wait_until(is_trying)  # handshakes that nobody answers are given up too
+            assert not follower.client.connected.is_set()
+            wire.silent = False
+            assert await follower.saw(place, last) == [2, 3]
+
+
+class RefusedOnce(Rest):
+    """Its first refresh is refused: too many, come back in a second."""
+
+    def __init__(self, url: str, user: User) -> None:
+        super().__init__(url, Session(user.token, user.refresh_token, user.user_id))
+        self.refreshed_at: list[float] = []
+
+    async def refresh(self) -> Session:
+        self.refreshed_at.append(asyncio.get_running_loop().time())
+        if len(self.refreshed_at) == 1:
+            raise Refused(429, "rate_limited", "too many refreshes", retry_after_ms=1000)
+        return await super().refresh()
+
+
+async def test_a_refresh_that_is_rate_limited_is_tried_again(tmp_path: Path) -> None:
+    """With a token that has ended: the client waits as it is told, and then the session goes on."""
+    async with run_chat(tmp_path, access_token_s=1) as chat:
+        (ann,) = await chat.users("ann")
+        place = await chat.conversation(ann)
+        await asyncio.sleep(1.1)  # the token ends by the clock
+        rest = RefusedOnce(chat.url, ann)
+        async with following(ChatClient(rest, backoff=Backoff(lambda *_: 0.01))) as follower:
+            first, second = rest.refreshed_at[:2]
+            assert second - first >= 1.0
+            assert await follower.saw(place, (await chat.say(place, ann)).entry.seq) == [2]
+
+
+async def test_a_live_connection_outlasts_a_refresh_that_is_rate_limited(tmp_path: Path) -> None:
+    """The old token is still good: the client stays connected, and refreshes a little later."""
+    async with run_chat(tmp_path, access_token_s=30, heartbeat_s=1) as chat:
+        (ann,) = await chat.users("ann")
+        rest = RefusedOnce(chat.url, ann)
+        async with ChatClient(rest, backoff=Backoff(lambda *_: 0.01)) as client:
+            socket = client._socket
+
+            async def is_renewed() -> bool:
+                return client.session.refresh_token != ann.refresh_token
+
+            await wait_until(is_renewed)
+            assert client._socket is socket
 
 
 async def test_a_wrong_password_is_refused(chat: RunningChat) -> None:

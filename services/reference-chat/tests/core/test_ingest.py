@@ -136,6 +136,7 @@ def check_log(
     keys = [(entry.actor_id, entry.op_id) for entry in entries]
     assert len(keys) == len(set(keys))
     members: set[str] = set()
+    inside: dict[int, frozenset[str]] = {}  # after each entry
     messages = mentions = members_seq = created_at = 0
     for entry in entries:
         if entry.kind is EntryKind.MEMBERSHIP:
@@ -144,6 +145,7 @@ def check_log(
                 (members.discard if change.role is None else members.add)(change.user_id)
         else:
             assert entry.actor_id in members, "somebody wrote who was not a member at that place of the log"
+        inside[entry.seq] = frozenset(members)
         messages += entry.kind is EntryKind.MESSAGE
         mentions += entry.detail.mention_channel
         assert (entry.messages, entry.channel_mentions, entry.members_seq) == (messages, mentions, members_seq)
@@ -155,7 +157,12 @@ def check_log(
         if request.conversation_id != place:
             continue
         stored = by_key.get((request.actor_id, request.op_id))
-        if isinstance(result, Appended):
+        if isinstance(result, Appended) and stored is None:  # there was nothing to change
+            assert result.entry in entries
+            assert request.changes
+            for user_id, role in request.changes:
+                assert (user_id in inside[result.entry.seq]) == (role is not None)
+        elif isinstance(result, Appended):
             assert result.entry == stored
             wanted = [
                 one for one in submitted if (one.conversation_id, one.actor_id, one.op_id) == (place, *keys_of(request))
@@ -252,7 +259,9 @@ async def test_joins_of_a_crowd_share_entries_and_a_repeat_among_them_loses_nobo
 
         async def join(number: int) -> Appended:
             changes = ((users[number], Role.MEMBER),)
-            return await writing.do("membership", place, users[number], op_id=f"join-{number}", changes=changes)
+            return await writing.do(
+                "membership", place, users[number], op_id=f"join-{number}", changes=changes, joins=True
+            )
 
         await asyncio.gather(*(join(number) for number in range(1, 5)))  # with the first entry all that come alone
         async with asyncio.timeout(20):
@@ -262,6 +271,76 @@ async def test_joins_of_a_crowd_share_entries_and_a_repeat_among_them_loses_nobo
         assert picture is not None
         assert set(picture.members) == set(users)
         assert len({one.entry.seq for one in shared}) == 1
+
+
+async def test_a_repeated_join_of_a_crowd_changes_nothing(tmp_path: Path) -> None:
+    """Operation ids of shared joins are not stored: repeated after a crash, who is in stays in, in the role they have."""
+    async with open_writing(tmp_path, clock=StoppedClock()) as writing:
+        users = await writing.users(*(f"u{number}" for number in range(10)))
+        place = await writing.conversation(users[0], kind=ConversationKind.CHANNEL)
+
+        async def join(number: int, through: Writing) -> Appended:
+            user, changes = users[number], ((users[number], Role.MEMBER),)
+            return await through.do("membership", place, user, op_id=f"join-{number}", changes=changes, joins=True)
+
+        async with asyncio.timeout(20):
+            joined = await asyncio.gather(*(join(number, writing) for number in range(1, 10)))
+        assert joined[-1].entry.op_id != "join-9"  # it came with another one
+        promoted = (await writing.change(place, users[0], (users[9], Role.ADMIN))).entry
+        async with open_writing(tmp_path, directory=writing.directory) as fresh:
+            again = await join(9, fresh)
+            assert (again.entry, again.id_reused) == (promoted, False)
+            assert len(await entries_of(writing, place)) == promoted.seq
+            assert (await writing.directory.conversations.among(place, [users[9]]))[users[9]].role is Role.ADMIN
+
+
+async def test_what_is_so_already_is_answered_and_not_stored(writing: Writing) -> None:
+    """A second departure, a join of who is in, a role that somebody has: the entry that made it so, and no other."""
+    ann, bob, cat = await writing.users("ann", "bob", "cat")
+    place = await writing.conversation(ann, bob)
+    left = [await writing.change(place, bob, (bob, None)) for _ in range(2)]
+    assert left[0] == left[1]
+    assert await writing.change(place, ann, (ann, Role.ADMIN)) == left[0]
+    both = await writing.change(place, ann, (ann, Role.ADMIN), (cat, Role.MEMBER))
+    assert [change.user_id for change in both.entry.detail.changes] == [cat]
+    assert len(await entries_of(writing, place)) == 3
+
+
+# --- who administers --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_two_last_admins_leave_at_the_same_time(tmp_path: Path, writing: Writing, instances: int) -> None:
+    """Through one ingest or two: whoever is left has an admin, the longest-standing one, by the entry of the later departure."""
+    async with open_writing(tmp_path, directory=writing.directory) as other:
+        ann, bob, cat, dan = await writing.users("ann", "bob", "cat", "dan")
+        place = await writing.conversation(ann, cat)
+        await writing.change(place, ann, (bob, Role.ADMIN), (dan, Role.MEMBER))
+        leaving = [(writing, ann), (other if instances == 2 else writing, bob)]
+        left = await asyncio.gather(*(one.change(place, user, (user, None)) for one, user in leaving))
+        first, last = sorted((one.entry for one in left), key=lambda entry: entry.seq)
+        assert [change.role for change in first.detail.changes] == [None]
+        assert {change.user_id: change.role for change in last.detail.changes} == {last.actor_id: None, cat: Role.ADMIN}
+        picture = await writing.directory.conversations.picture(place)
+        assert picture is not None
+        assert {user: member.role for user, member in picture.members.items()} == {cat: Role.ADMIN, dan: Role.MEMBER}
+        assert (await writing.store.heads([place]))[place].members == 2
+
+
+async def test_an_admin_leaves_while_the_other_one_steps_down(writing: Writing) -> None:
+    """Whichever comes first, and also when nobody else is there: somebody stays admin."""
+    for others in ((), ("cat",)):
+        ann, bob, *rest = await writing.users("ann", "bob", *others)
+        place = await writing.conversation(ann, *rest)
+        await writing.change(place, ann, (bob, Role.ADMIN))
+        await asyncio.gather(
+            writing.change(place, ann, (ann, None)),
+            writing.change(place, bob, (bob, Role.MEMBER)),
+        )
+        picture = await writing.directory.conversations.picture(place)
+        assert picture is not None
+        assert picture.members.keys() == {bob, *rest}
+        assert [user for user, one in picture.members.items() if one.role is Role.ADMIN] == [*rest, bob][:1]
 
 
 # --- who may, and what ------------------------------------------------------------------------
@@ -331,6 +410,21 @@ async def test_a_conversation_has_a_rate(tmp_path: Path) -> None:
             await writing.say(place, ann)
         assert 0 < refused.value.retry_after_ms <= 1000
         assert len(await entries_of(writing, place)) == 3
+
+
+async def test_strangers_do_not_use_up_a_conversations_rate(tmp_path: Path) -> None:
+    """Who is not in is refused for that, however often, and the members still have all of their messages."""
+    few = Tier(conversation_messages=Rate(1, 2))
+    async with open_writing(tmp_path, settings=Settings(data=tmp_path, limits=Limits(standard=few))) as writing:
+        ann, eve = await writing.users("ann", "eve")
+        place = await writing.conversation(ann)
+        for _ in range(3):
+            with pytest.raises(NotAMember):
+                await writing.say(place, eve)
+        await asyncio.gather(writing.say(place, ann, op_id="1"), writing.say(place, ann, op_id="2"))
+        with pytest.raises(RateLimited):
+            await writing.say(place, ann)
+        assert (await writing.say(place, ann, op_id="1")).entry.op_id == "1"  # a repeat gets its answer all the same
 
 
 # --- long texts -------------------------------------------------------------------------------
@@ -431,6 +525,22 @@ async def test_what_is_appended_while_the_log_comes_back_is_published_too(
         assert log.seqs(place) == list(range(1, 122))
 
 
+async def test_what_is_published_late_is_as_it_would_have_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An imported entry stays silent, so that nobody is notified; size class and preview are those of its append."""
+    monkeypatch.setattr(republish, "RETRY_S", 0.01)
+    log = ListLog()
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
+        (ann,) = await writing.users("ann")
+        place = await writing.conversation(ann)
+        log.mode = "down"
+        await writing.say(place, ann, "imported", silent=True, trusted=True)
+        await writing.say(place, ann, "x" * 300)
+        log.mode = "up"
+        await wait_until(lambda: has_no_notes(writing))
+        late = {record.entry.seq: (record.silent, record.preview, record.has_more) for record in log.records}
+        assert late == {1: (False, None, False), 2: (True, "imported", False), 3: (False, "x" * 200, True)}
+
+
 @pytest.mark.parametrize("method", ["append", "heads", "messages"])
 async def test_a_store_that_fails_once_is_unavailable_once(tmp_path: Path, method: str) -> None:
     """The operations of that moment are refused as `unavailable`; repeated they are stored, once."""
@@ -505,6 +615,34 @@ async def test_a_removal_that_a_crash_left_unapplied_counts(tmp_path: Path, writ
             case _:
                 await fresh.do("membership", place, ann, op_id="out", changes=((bob, None),))
                 assert bob not in await fresh.directory.conversations.among(place, [bob])
+
+
+@pytest.mark.parametrize("then", ["repeats", "has left", "log away"])
+async def test_a_repeat_finishes_what_a_crash_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str) -> None:
+    """Committed and not published: the repeat is answered once the entry is published, or noted, and has its files."""
+    monkeypatch.setattr(republish, "RETRY_S", 0.01)
+    log = ListLog()
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
+        ann, bob = await writing.users("ann", "bob")
+        place = await writing.conversation(ann, bob)
+        file_id = (await writing.directory.files.create(place, bob, "cat.gif", 1)).file_id
+        await writing.directory.files.mark_stored(file_id, size=1, content_type="image/gif", sha256="")
+        draft = Draft((await writing.store.heads([place]))[place], actor_id=bob)
+        lost = draft.say(place, "1", "hello", file_ids=(file_id,))
+        await writing.store.append(draft.batch)
+    async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
+        if then == "has left":
+            await writing.change(place, ann, (bob, None))
+        log.mode = "down" if then == "log away" else "up"
+        assert (await writing.say(place, bob, "hello", op_id="1", file_ids=(file_id,))).entry == lost
+        if then == "log away":
+            log.mode = "up"
+            await wait_until(lambda: has_no_notes(writing))
+        published = next(record for record in log.records if record.entry == lost)
+        assert published.preview == "hello"
+        attached = await writing.directory.files.get(file_id)
+        assert attached is not None
+        assert attached.message_id == lost.message_id
 
 
 class WallClock(Clock):

@@ -1,5 +1,7 @@
 """One timer for all connections."""
 
+from itertools import zip_longest
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,28 @@ def test_items_are_asked_when_they_wished(wishes: dict[int, int], ticks: int) ->
         ticked.append(tick)
         wheel.tick()
     assert asked == {item: list(range(after_s, ticks + 1, after_s)) for item, after_s in wishes.items()}
+
+
+@given(wishes=st.lists(st.integers(1, SLOTS - 1), min_size=1, max_size=5), pauses=st.lists(st.integers(0, 5)))
+def test_the_last_wish_counts(wishes: list[int], pauses: list[int]) -> None:
+    """However often and when an item is added, it is asked once, when it wished last."""
+    asked: list[int] = []
+    now = last = 0
+
+    def due(item: str) -> None:
+        asked.append(now)
+
+    wheel: TimerWheel[str] = TimerWheel(SLOTS, due)
+    for after_s, pause in zip_longest(wishes, pauses[: len(wishes)], fillvalue=0):
+        wheel.add("item", after_s)
+        last = now + after_s
+        for _ in range(min(pause, after_s - 1)):
+            now += 1
+            wheel.tick()
+    for _ in range(SLOTS * 3):
+        now += 1
+        wheel.tick()
+    assert asked == [last]
 
 
 def test_an_item_that_is_done_or_discarded_is_asked_no_more() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nottermost_chat.adapters import store_log
 from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.adapters.store_log import StoreLog
 from nottermost_chat.clock import Clock
@@ -60,11 +61,12 @@ class Reader:
     def __init__(self) -> None:
         self.seen: list[LogRecord] = []
         self.refuses: Callable[[LogRecord], bool] = lambda record: False
+        self.error: Exception = ValueError("not this one")
         self._more = asyncio.Event()
 
     async def handle(self, records: Sequence[LogRecord]) -> None:
         if any(map(self.refuses, records)):
-            raise Unavailable("not now")
+            raise self.error
         self.seen.extend(records)
         self._more.set()
 
@@ -165,6 +167,20 @@ async def test_what_is_refused_three_times_is_set_aside(bench: Bench) -> None:
     assert bench.metrics.registry.get_sample_value("chat_dead_letters_total", {"group": "group"}) == 1
 
 
+async def test_what_cannot_be_handled_now_is_never_set_aside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often what a handler needs is away, it gets the records again, in order, once that is back."""
+    monkeypatch.setattr(store_log, "RETRY_S", 0.001)
+    monkeypatch.setattr(store_log, "RETRY_S_MAX", 0.002)
+    for error in (Unavailable("the index is away"), ConnectionError("the index is away")):
+        name, reader, failures = Clock().new_id(), Reader(), iter(range(20))
+        reader.refuses, reader.error = lambda record, failures=failures: next(failures, None) is not None, error  # type: ignore[misc]
+        async with consuming(bench.log, name, reader.handle):
+            await bench.append(name, "1", "2", "3")
+            await reader.until_seen({(name, 3)})
+        assert [record.entry.seq for record in reader.seen if record.entry.conversation_id == name] == [1, 2, 3]
+        assert bench.metrics.registry.get_sample_value("chat_dead_letters_total", {"group": name}) is None
+
+
 async def test_what_was_stored_and_not_published_is_handed_over(bench: Bench) -> None:
     """A process that failed between the commit and the publishing leaves no hole for who reads later."""
     await bench.append("a", "1")
@@ -173,6 +189,18 @@ async def test_what_was_stored_and_not_published_is_handed_over(bench: Bench) ->
     reader = Reader()
     async with consuming(bench.log, "group", reader.handle):
         assert await reader.until(3) == [("a", 1), ("a", 2), ("a", 3)]
+
+
+async def test_what_is_published_late_is_handed_over_at_once(bench: Bench) -> None:
+    """An entry whose publishing failed does not wait for the next one when it is published again."""
+    reader = Reader()
+    async with consuming(bench.log, "group", reader.handle), consuming(bench.log, "live", reader.handle, from_end=True):
+        await bench.append("a", "1")
+        await reader.until(2)
+        (late,) = await bench.append("a", "2", publish=False)
+        await bench.log.publish([LogRecord(late.entry)])
+        assert await reader.until(4) == [("a", 1), ("a", 1), ("a", 2), ("a", 2)]
+        assert await bench.log.lag("live") == 0
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["append", "crash", "again"]), st.integers(1, 3)), max_size=12)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.clock import Clock
-from nottermost_chat.model import Entry, EntryKind, Head, Message, Role
+from nottermost_chat.model import Entry, EntryKind, Head, LogRecord, Message, Role
 from nottermost_chat.ports import AppendRefused, MessageStore
 from nottermost_chat.testing.batches import START_MS, Draft, message_id_of
 
@@ -300,6 +300,28 @@ async def test_entries_of_every_kind_are_read_in_order(store: MessageStore) -> N
     assert await store.entries("c", 0, 2) == [joined, said]
     assert await store.entries("c", 2, 2) == [edited]
     assert (await head_of(store)).members_seq == 1
+
+
+async def test_records_are_the_entries_as_the_log_carries_them(store: MessageStore) -> None:
+    """Paged by seq as `entries`: with the text of now, whether it was silent, and no place in the log yet."""
+    said = await say(store, "1", "before")
+    one = Draft(await head_of(store), silent=True)
+    edited = one.edit(said, "2", "after")
+    gone = one.say("c", "3", "gone")
+    await store.append(one.batch)
+    two = await draft(store, "c", "d")
+    deleted = two.delete(gone, "4")
+    two.say("d", "5", "elsewhere")
+    await store.append(two.batch)
+    records = [
+        LogRecord(said, preview="after"),
+        LogRecord(edited, preview="after", silent=True),
+        LogRecord(gone, silent=True),
+        LogRecord(deleted),
+    ]
+    assert await store.records("c", 0, 3) == records[:3]
+    assert await store.records("c", 3, 3) == records[3:]
+    assert await store.records("nowhere", 0, 3) == []
 
 
 async def test_previews_and_whole_bodies(store: MessageStore) -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nottermost_chat.graphemes import is_grapheme_start
 from nottermost_chat.ports import Term
 from nottermost_chat.search import make_snippet, normalise
-from nottermost_chat.search.graphemes import is_grapheme_start
 
 
 def marked(text: str, *terms: Term, chars: int = 160) -> str:

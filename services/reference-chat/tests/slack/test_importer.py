@@ -37,35 +37,30 @@ from nottermost_chat.slack import (
     SlackMessage,
     open_export,
 )
-from nottermost_chat.slack.importer import ImportResult, import_export, run_import
+from nottermost_chat.slack.importer import ImportResult, import_export
 from nottermost_chat.slack.members import find_difference, plan_members
 from nottermost_chat.slack.places import anchor_key, name_group, name_workspace
 from nottermost_chat.slack.replay import clean_url
-from nottermost_chat.testing.slack_export import MadeExport, event, make_full_export, message, ts, write_export
+from nottermost_chat.testing.slack_export import (
+    MadeExport,
+    count_rows,
+    event,
+    import_into,
+    make_full_export,
+    message,
+    ts,
+    write_export,
+)
 
 RACKET = Path(__file__).parents[4].parent / "shared/data/slack-export-racket.zip"
 
 Line = tuple[object, ...]  # what a test compares of an entry
 
 
-async def run(data: Path, export: Path) -> ImportResult:
-    return await run_import(Settings(data=data), export, lambda done, total: None)
-
-
 @asynccontextmanager
 async def chat(data: Path) -> AsyncIterator[Services]:
     async with open_services(Settings(data=data)) as services:
         yield services
-
-
-def count_rows(data: Path) -> dict[str, int]:
-    """Rows of every table of the directory and of the store, but for claims: each run makes a fresh link."""
-    counts: dict[str, int] = {}
-    for name in ("directory.db", "store.db"):
-        with closing(connect(data / name)) as database:
-            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            counts |= {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
-    return {table: count for table, count in counts.items() if table not in ("claims", "consumers")}
 
 
 async def find_conversation(services: Services, title: str) -> str:
@@ -159,10 +154,6 @@ async def run_until(data: Path, export: Path, after: int, *, cancels: bool = Fal
         return task.result()
 
 
-def assert_sums_up(result: ImportResult) -> None:
-    assert result.entries_read == result.messages + result.memberships + sum(result.skipped.values())
-
-
 @pytest.fixture
 def full(tmp_path: Path) -> MadeExport:
     return make_full_export(tmp_path / "Bakers Slack export Mar 4 2021 - Mar 9 2021.zip")
@@ -178,7 +169,7 @@ def data(tmp_path: Path) -> Path:
 
 async def test_every_feature_is_accounted_for(full: MadeExport, data: Path) -> None:
     """The counts are those that the export was made with, and the result is one JSON object."""
-    expected, result = full.expected, await run(data, full.path)
+    expected, result = full.expected, await import_into(data, full.path)
     for name in ("entries_read", "users", "conversations", "messages", "placeholders", "reactions", "threads", "files"):
         assert getattr(result, name) == getattr(expected, name), name
     assert (result.memberships, result.members) == (expected.membership_events, expected.memberships)
@@ -186,14 +177,13 @@ async def test_every_feature_is_accounted_for(full: MadeExport, data: Path) -> N
     assert [file.path for file in result.unreadable] == expected.unreadable
     assert list(result.ignored) == expected.ignored
     assert (result.users_added, result.conversations_added, result.edits) == (15, 7, 3)
-    assert_sums_up(result)
     assert json.loads(msgspec.json.encode(result))["skipped"]["tombstone"] == 1
     assert any("cellar/2021-03-05.json" in line for line in result.summary("data"))
 
 
 async def test_the_log_says_what_the_export_says(full: MadeExport, data: Path) -> None:
     """Every message of every conversation: author, time, text, thread, mentions, reactions, files, edits."""
-    await run(data, full.path)
+    await import_into(data, full.path)
     async with chat(data) as services:
         with open_export(full.path) as export:
             handles = {user.id: user.handle for user in export.users}
@@ -218,7 +208,7 @@ async def test_the_log_says_what_the_export_says(full: MadeExport, data: Path) -
 
 async def test_files_are_references_without_the_token(full: MadeExport, data: Path) -> None:
     """A file is attached to its message, says where it is, and does not let everybody in as the exporter."""
-    await run(data, full.path)
+    await import_into(data, full.path)
     async with chat(data) as services:
         (shared,) = [each for each in await messages_of(services, "plaza") if each.text == "look"]
         rows = await services.directory.files.get_many(shared.entry.detail.file_ids)
@@ -231,7 +221,7 @@ async def test_files_are_references_without_the_token(full: MadeExport, data: Pa
 
 async def test_private_stays_private(full: MadeExport, data: Path) -> None:
     """Members see what they saw before; the workspace's owner gets into nothing he was not in."""
-    await run(data, full.path)
+    await import_into(data, full.path)
     async with chat(data) as services:
         names = {"baker": {"", "plaza", "Büro".casefold(), "cellar", "baker, miller, grocer"},
                  "miller": {"", "plaza", "cellar", "attic", "baker, miller, grocer"},
@@ -255,23 +245,23 @@ async def test_private_stays_private(full: MadeExport, data: Path) -> None:
 
 async def test_the_owner_can_look_at_it_at_once(full: MadeExport, data: Path) -> None:
     """The link lets the owner choose a password, once; a second run gives no link any more."""
-    result = await run(data, full.path)
+    result = await import_into(data, full.path)
     (link,) = result.claims
     assert (link.username, link.email, result.workspace_name) == ("baker", "baker@example.org", "Bakers")
     assert any(link.url in line for line in result.summary("data"))
-    (fresh,) = (await run(data, full.path)).claims
+    (fresh,) = (await import_into(data, full.path)).claims
     assert fresh.url != link.url
     async with chat(data) as services:
         await accounts.claim(services, fresh.url.partition("#token=")[2], "correct horse battery", "browser")
         session = await accounts.log_in(services, "baker@example.org", "correct horse battery", "browser")
         (workspace,) = await services.directory.workspaces.of_user(session.user.user_id)
         assert (workspace[0].workspace_id, workspace[1]) == (result.workspace_id, "owner")
-    assert (await run(data, full.path)).claims == []
+    assert (await import_into(data, full.path)).claims == []
 
 
 async def test_people_and_channels_are_what_they_were(full: MadeExport, data: Path) -> None:
     """Deactivated people, bots, those in no list; an archived channel, a topic, a purpose."""
-    result = await run(data, full.path)
+    result = await import_into(data, full.path)
     async with chat(data) as services:
         grocer, oven, scale = [await find_user(services, name) for name in ("grocer", "oven", "Scale")]
         assert (grocer.deleted, grocer.bot, oven.bot, scale.bot) == (True, False, True, True)
@@ -301,7 +291,7 @@ async def test_members_come_and_go_with_their_events(data: Path, tmp_path: Path)
         event(7, "U3", "channel_leave"),
     ]
     files = {"channels.json": [channel], "general/2021-03-04.json": day}
-    result = await run(data, write_export(tmp_path / "e.zip", files))
+    result = await import_into(data, write_export(tmp_path / "e.zip", files))
     assert (result.messages, result.memberships, result.skipped) == (1, 6, {})
     async with chat(data) as services:
         (log,) = (await tell_log(services)).values()
@@ -316,6 +306,25 @@ async def test_members_come_and_go_with_their_events(data: Path, tmp_path: Path)
         assert picture is not None
         users = await services.directory.accounts.users(list(picture.members))
         assert {user.username for user in users.values()} == {"U1", "U2", "U3"}
+
+
+async def test_joins_between_messages_share_entries(data: Path, tmp_path: Path) -> None:
+    """Each membership entry costs a group of its own: in a channel few do for many joins, in a group each has its place."""
+    members = [f"U{number}" for number in range(60)]
+    pairs = ((event(2 * at, user, "channel_join"), message(2 * at + 1, user, "hi")) for at, user in enumerate(members))
+    entries = [entry for pair in pairs for entry in pair]
+    files = {
+        "channels.json": [{"id": "C1", "name": "general", "members": members}],
+        "mpims.json": [{"id": "M1", "name": "few", "members": members}],
+        "general/1.json": entries,
+        "few/1.json": entries,
+    }
+    result = await import_into(data, write_export(tmp_path / "e.zip", files))
+    assert (result.messages, result.memberships) == (120, 120)
+    async with chat(data) as services:
+        kinds = {name: [entry.kind for entry in await entries_of(services, name)] for name in ("general", "few")}
+    assert kinds["general"] == [EntryKind.MESSAGE] * 60 + [EntryKind.MEMBERSHIP]
+    assert kinds["few"] == [EntryKind.MEMBERSHIP, EntryKind.MESSAGE] * 60
 
 
 @given(members=st.sets(st.sampled_from("abcd")), events=st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
@@ -348,7 +357,7 @@ async def test_long_texts_and_many_reactions_keep_their_order(data: Path, tmp_pa
         message(40, "U1", "liked", reactions=[{"name": "+1", "users": users}, {"name": long_name, "users": ["U2"]}])
     )
     files = {"channels.json": [{"id": "C1", "name": "general"}], "general/2021-03-04.json": day}
-    result = await run(data, write_export(tmp_path / "e.zip", files))
+    result = await import_into(data, write_export(tmp_path / "e.zip", files))
     assert (result.messages, result.reactions, result.notes) == (30, 41, {"emoji_cut": 1})
     async with chat(data) as services:
         assert await texts_of(services, "general") == [each["text"] for each in day]
@@ -368,7 +377,7 @@ async def test_nobody_is_taken_for_an_account_that_was_here(full: MadeExport, da
         )
         workspace = await services.directory.workspaces.create("ours", before.user_id)
         await services.directory.conversations.create_channel(workspace.workspace_id, "plaza", before.user_id)
-    result = await run(data, full.path)
+    result = await import_into(data, full.path)
     assert {"email_taken", "username_taken"} <= result.notes.keys()
     async with chat(data) as services:
         assert await services.directory.accounts.user(before.user_id) == before
@@ -384,10 +393,10 @@ async def test_an_export_without_people_gets_an_owner(data: Path, tmp_path: Path
         {"type": "message", "subtype": "bot_message", "bot_id": "B1", "username": "Horn", "text": "beep", "ts": ts(1)}
     ]
     files = {"channels.json": [{"id": "C1", "name": "general"}], "general/2021-03-04.json": day}
-    result = await run(data, write_export(tmp_path / "e.zip", files))
+    result = await import_into(data, write_export(tmp_path / "e.zip", files))
     assert [claim.username for claim in result.claims] == ["owner"]
     assert (result.messages, result.users, result.users_added) == (1, 1, 2)
-    assert (await run(data, tmp_path / "e.zip")).users_added == 0
+    assert (await import_into(data, tmp_path / "e.zip")).users_added == 0
 
 
 async def test_channels_of_the_same_name_stay_two(data: Path, tmp_path: Path) -> None:
@@ -398,7 +407,7 @@ async def test_channels_of_the_same_name_stay_two(data: Path, tmp_path: Path) ->
         "C1/1.json": [message(1, "U1", "one")],
         "C2/1.json": [message(2, "U1", "two")],
     }
-    result = await run(data, write_export(tmp_path / "e.zip", files))
+    result = await import_into(data, write_export(tmp_path / "e.zip", files))
     assert result.notes["channel_name_taken"] == 1
     async with chat(data) as services:
         assert await texts_of(services, "Twice") == ["one"]
@@ -410,23 +419,22 @@ async def test_channels_of_the_same_name_stay_two(data: Path, tmp_path: Path) ->
 
 async def test_twice_adds_nothing(full: MadeExport, data: Path) -> None:
     """No row more, and every entry is accounted for as imported already."""
-    first = await run(data, full.path)
+    first = await import_into(data, full.path)
     before = count_rows(data)
-    second = await run(data, full.path)
+    second = await import_into(data, full.path)
     assert count_rows(data) == before
     assert second.skipped == {**first.skipped, "already_imported": first.messages + first.memberships}
     added = (second.messages, second.memberships, second.reactions, second.files, second.edits, second.placeholders)
     assert added == (0, 0, 0, 0, 0, 0)
     assert (second.users_added, second.conversations_added, second.threads) == (0, 0, 0)
     assert (second.workspace_id, second.entries_read) == (first.workspace_id, first.entries_read)
-    assert_sums_up(second)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cancels", [False, True])
 async def test_what_was_stopped_goes_on_where_it_ended(full: MadeExport, tmp_path: Path, cancels: bool) -> None:
     """Stopped over and over at any request, the log is the one of a run that was not stopped."""
-    await run(tmp_path / "whole", full.path)
+    await import_into(tmp_path / "whole", full.path)
     async with chat(tmp_path / "whole") as services:
         expected = await tell_log(services)
     data, chance, result, runs = tmp_path / "parts", random.Random(7), None, 0
@@ -436,7 +444,7 @@ async def test_what_was_stopped_goes_on_where_it_ended(full: MadeExport, tmp_pat
     assert runs > 3
     async with chat(data) as services:
         assert await tell_log(services) == expected
-    last = await run(data, full.path)
+    last = await import_into(data, full.path)
     assert last.skipped["already_imported"] == full.expected.messages + full.expected.membership_events
 
 
@@ -450,7 +458,7 @@ async def test_a_later_export_adds_what_is_new(data: Path, tmp_path: Path) -> No
         message(5, "U1", "bye"),
         event(6, "U2", "channel_leave"),
     ]
-    first = await run(
+    first = await import_into(
         data,
         write_export(
             tmp_path / "Team Slack export A.zip",
@@ -472,7 +480,7 @@ async def test_a_later_export_adds_what_is_new(data: Path, tmp_path: Path) -> No
         "general/1.json": grown,
     }
     later = write_export(tmp_path / "Team Slack export B.zip", files)
-    second = await run(data, later)
+    second = await import_into(data, later)
     assert second.workspace_id == first.workspace_id
     assert (second.messages, second.reactions, second.edits, second.threads) == (2, 1, 1, 1)
     assert (second.users_added, second.conversations_added, second.skipped) == (1, 1, {"already_imported": 4})
@@ -488,13 +496,13 @@ async def test_a_later_export_adds_what_is_new(data: Path, tmp_path: Path) -> No
         inside = await services.directory.accounts.users(list(picture.members))
         assert {user.username for user in inside.values()} == {"ann", "cat"}
     before = count_rows(data)
-    assert (await run(data, later)).messages == 0
+    assert (await import_into(data, later)).messages == 0
     assert count_rows(data) == before
 
 
 async def test_what_happened_here_since_stays(full: MadeExport, data: Path) -> None:
     """Who left, what was deleted, renamed or written here: a second run changes none of it."""
-    result = await run(data, full.path)
+    result = await import_into(data, full.path)
     async with chat(data) as services:
         await accounts.claim(services, result.claims[0].url.partition("#token=")[2], "correct horse battery", "browser")
         owner, miller = await find_user(services, "baker"), await find_user(services, "miller")
@@ -505,7 +513,7 @@ async def test_what_happened_here_since_stays(full: MadeExport, data: Path) -> N
         request = AppendRequest(kind="message", conversation_id=plaza, actor_id=owner.user_id, op_id="x", body="live")
         await services.ingest.submit(request)
     before = count_rows(data)
-    assert (await run(data, full.path)).messages == 0
+    assert (await import_into(data, full.path)).messages == 0
     assert count_rows(data) == before
     async with chat(data) as services:
         assert await services.directory.conversations.among(plaza, [miller.user_id]) == {}
@@ -517,14 +525,14 @@ async def test_what_was_unread_stays_unread(data: Path, tmp_path: Path) -> None:
     users = [{"id": "U1", "name": "ann"}, {"id": "U2", "name": "bob"}]
     lists: dict[str, object] = {"users.json": users, "channels.json": [channel]}
     export = write_export(tmp_path / "e.zip", {**lists, "general/1.json": [message(1, "U1", "hello")]})
-    result = await run(data, export)
+    result = await import_into(data, export)
     async with chat(data) as services:
         await accounts.claim(services, result.claims[0].url.partition("#token=")[2], "correct horse battery", "browser")
         bob, general = await find_user(services, "bob"), await find_conversation(services, "general")
         request = AppendRequest(kind="message", conversation_id=general, actor_id=bob.user_id, op_id="x", body="live")
         await services.ingest.submit(request)
     grown = [message(1, "U1", "hello"), message(2, "U2", "more")]
-    await run(data, write_export(tmp_path / "f.zip", {**lists, "general/1.json": grown}))
+    await import_into(data, write_export(tmp_path / "f.zip", {**lists, "general/1.json": grown}))
     async with chat(data) as services:
         unread = {}
         for username in ("ann", "bob"):
@@ -545,12 +553,12 @@ async def test_a_damaged_archive_changes_nothing(full: MadeExport, data: Path, t
         damaged = tmp_path / f"damaged-{number}.zip"
         damaged.write_bytes(content)
         with pytest.raises(SlackExportError):
-            await run(data, damaged)
+            await import_into(data, damaged)
         assert data not in tmp_path.iterdir()  # noqa: ASYNC240 - a test may wait for the disk
-    await run(data, full.path)
+    await import_into(data, full.path)
     before = count_rows(data)
     with pytest.raises(SlackExportError):
-        await run(data, tmp_path / "damaged-0.zip")
+        await import_into(data, tmp_path / "damaged-0.zip")
     assert count_rows(data) == before
 
 
@@ -562,10 +570,10 @@ async def test_one_unreadable_file_is_reported_and_the_rest_imported(data: Path,
         "general/3.json": [message(3, "U1", "three")],
     }
     broken = {**lists, **days, "general/2.json": b'[{"type": "message", "te'}
-    result = await run(data, write_export(tmp_path / "e.zip", broken))
+    result = await import_into(data, write_export(tmp_path / "e.zip", broken))
     assert (result.messages, [file.path for file in result.unreadable]) == (2, ["general/2.json"])
     whole = {**lists, **days, "general/2.json": [message(2, "U1", "two")]}
-    result = await run(data, write_export(tmp_path / "e.zip", whole))
+    result = await import_into(data, write_export(tmp_path / "e.zip", whole))
     assert (result.messages, result.unreadable) == (1, ())
     async with chat(data) as services:
         assert await texts_of(services, "general") == ["one", "three", "two"]
@@ -634,7 +642,7 @@ def racket() -> Path:
 @pytest.mark.slow
 async def test_the_real_export_is_imported_whole(racket: Path, data: Path) -> None:
     """Counts, a sample field by field against the source, and 50 words found as often as a plain scan finds them."""
-    result = await run(data, racket)
+    result = await import_into(data, racket)
     assert (result.messages, result.users, result.conversations, result.skipped) == (16_466, 245, 1, {})
     with zipfile.ZipFile(racket) as archive:
         handles = {user["id"]: user["name"] for user in json.loads(archive.read("users.json"))}
@@ -701,7 +709,7 @@ async def test_a_killed_import_goes_on(racket: Path, data: Path) -> None:
             process.kill()
             process.wait()
         seen.append(int(line or 0))
-    result = await run(data, racket)
+    result = await import_into(data, racket)
     assert 0 < result.messages < 16_466
     assert result.messages + result.skipped["already_imported"] == 16_466
     async with chat(data) as services:

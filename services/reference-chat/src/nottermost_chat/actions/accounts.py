@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from nottermost_chat.actions.signals import tell_changed
 from nottermost_chat.api import shapes
 from nottermost_chat.directory import FamilyRevoked, UserRow
 from nottermost_chat.errors import Forbidden, NotFound, Unauthorized
 from nottermost_chat.identity import SessionTokens
 from nottermost_chat.ports import Caller, SeenUser, Signal
-from nottermost_chat.protocol import Presence, PresenceEntry, to_time
+from nottermost_chat.protocol import Own, Presence, PresenceEntry, to_time
 from nottermost_chat.services import Services
 
 
@@ -138,6 +139,7 @@ async def change_profile(services: Services, caller: Caller, wanted: shapes.Prof
     user = await services.directory.accounts.change_profile(
         caller.user_id, username=wanted.username, display_name=wanted.display_name, title=wanted.title
     )
+    await tell_changed(services, caller.user_id, Own.PROFILE)
     return user_view(user)
 
 

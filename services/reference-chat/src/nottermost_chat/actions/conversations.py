@@ -13,6 +13,7 @@ from nottermost_chat.actions.rules import (
     may_administer,
     may_join,
 )
+from nottermost_chat.actions.signals import tell_changed
 from nottermost_chat.api import shapes
 from nottermost_chat.directory import ChannelMatch, ConversationOfUser, InviteRow, InviteStatus, UserRow
 from nottermost_chat.errors import (
@@ -25,7 +26,7 @@ from nottermost_chat.errors import (
 )
 from nottermost_chat.model import GROUP_MEMBERS_MAX, ConversationKind, ConversationSettings, Head, Message, Role
 from nottermost_chat.ports import Cursor
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import Own, to_time
 from nottermost_chat.services import Services
 
 CHANGES_MAX = 200  # more have changed: the client reads its whole list
@@ -267,7 +268,9 @@ async def add_members(
     inside = await services.directory.conversations.among(conversation_id, wanted)
     added = [user_id for user_id in wanted if user_id not in inside]
     if added:
-        await append_membership(services, caller_id, conversation_id, [(each, Role.MEMBER) for each in added])
+        await append_membership(
+            services, caller_id, conversation_id, [(each, Role.MEMBER) for each in added], joins=True
+        )
     users = await services.directory.accounts.users(added)
     return [
         shapes.MemberView(user=user_view(users[user_id]), role=Role.MEMBER) for user_id in added if user_id in users
@@ -283,6 +286,7 @@ async def invite(services: Services, caller_id: str, conversation_id: str, user_
     row = await services.directory.conversations.create_invite(
         conversation_id, user_id, caller_id, valid_s=services.settings.invite_s
     )
+    await tell_changed(services, user_id, Own.INVITES)
     return _invite_view(row)
 
 
@@ -318,7 +322,7 @@ async def join(services: Services, caller_id: str, conversation_id: str, invite_
     if not may_join(access.conversation, access.workspace_role):
         raise Forbidden("this conversation is entered by invite")
     _refuse_archived(access)
-    await append_membership(services, caller_id, conversation_id, [(caller_id, Role.MEMBER)])
+    await append_membership(services, caller_id, conversation_id, [(caller_id, Role.MEMBER)], joins=True)
 
 
 async def _accept(services: Services, caller_id: str, conversation_id: str, invite_id: str) -> None:
@@ -328,15 +332,17 @@ async def _accept(services: Services, caller_id: str, conversation_id: str, invi
     if row.status is InviteStatus.ACCEPTED and await conversations.among(conversation_id, [caller_id]):
         return
     if row.status is InviteStatus.PENDING:
-        changes = [(caller_id, Role.MEMBER)]
-        await append_membership(services, caller_id, conversation_id, changes, op_id=f"invite:{invite_id}")
+        changes, op_id = [(caller_id, Role.MEMBER)], f"invite:{invite_id}"
+        await append_membership(services, caller_id, conversation_id, changes, op_id=op_id, joins=True)
     await conversations.answer_invite(invite_id, caller_id, accept=True)
+    await tell_changed(services, caller_id, Own.INVITES)
 
 
 async def decline(services: Services, caller_id: str, conversation_id: str, invite_id: str) -> None:
     """Raises NotFound, InviteClosed."""
     await _own_invite(services, caller_id, conversation_id, invite_id)
     await services.directory.conversations.answer_invite(invite_id, caller_id, accept=False)
+    await tell_changed(services, caller_id, Own.INVITES)
 
 
 async def _own_invite(services: Services, caller_id: str, conversation_id: str, invite_id: str) -> InviteRow:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from nottermost_chat.actions.rules import find_heir
-from nottermost_chat.model import MEMBERSHIP_CHANGES_MAX, ConversationKind, ConversationSettings, Role
-from nottermost_chat.ports import AppendRequest, Picture
+from nottermost_chat.model import MEMBERSHIP_CHANGES_MAX, ConversationSettings, Role
+from nottermost_chat.ports import AppendRequest
 from nottermost_chat.services import Services
 
 Change = tuple[str, Role | None]  # role None: out
@@ -17,13 +16,17 @@ async def append_membership(
     changes: Sequence[Change] = (),
     *,
     op_id: str | None = None,
+    joins: bool = False,
     settings: ConversationSettings | None = None,
     silent: bool = False,
 ) -> None:
     """Append membership entries; when this returns, reads see them.
 
+    Where the last admin goes, the longest-standing member becomes admin by the same entry; ingest sees to it.
+
     Args:
         op_id: the same for a repeat of the same operation; None: this one is never repeated.
+        joins: who is in already stays in as they are.
         silent: an import's: delivered to nobody.
     """
     op_id = op_id or services.clock.new_id()
@@ -35,6 +38,7 @@ async def append_membership(
                 actor_id=actor_id,
                 op_id=f"{op_id}:{start}" if start else op_id,
                 changes=tuple(changes[start : start + MEMBERSHIP_CHANGES_MAX]),
+                joins=joins,
                 settings=settings if start == 0 else None,
                 silent=silent,
             )
@@ -42,12 +46,5 @@ async def append_membership(
 
 
 async def append_departure(services: Services, actor_id: str, conversation_id: str, user_id: str) -> None:
-    """The user is out, in one entry with whoever becomes admin in place of a last one."""
-    picture = await services.directory.conversations.picture(conversation_id)
-    if picture is not None and user_id in picture.members:
-        await append_membership(services, actor_id, conversation_id, [(user_id, None), *_succession(picture, user_id)])
-
-
-def _succession(picture: Picture, leaver_id: str) -> list[Change]:
-    heir_id = None if picture.kind is ConversationKind.DIRECT else find_heir(picture.members, leaver_id)
-    return [] if heir_id is None else [(heir_id, Role.ADMIN)]
+    """The user is out, if they were in."""
+    await append_membership(services, actor_id, conversation_id, [(user_id, None)])

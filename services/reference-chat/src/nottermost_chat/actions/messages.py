@@ -7,6 +7,7 @@ import msgspec
 
 from nottermost_chat.actions.access import floor_seq, look_up, require_member
 from nottermost_chat.actions.conversations import count_unread
+from nottermost_chat.actions.signals import tell_read
 from nottermost_chat.api import shapes
 from nottermost_chat.errors import BadRequest, NotAMember, NotFound
 from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Head, Message
@@ -235,6 +236,7 @@ async def mark_read(services: Services, caller_id: str, conversation_id: str, se
         cursor = await _cursor_at(services, caller_id, head, min(seq, head.seq))
         await services.directory.cursors.raise_cursors([cursor])
         await _tell_receipt(services, head, cursor)
+        await tell_read(services, caller_id, conversation_id, cursor.read_seq)
     mentions = await services.directory.cursors.count_mentions(caller_id, [conversation_id])
     unread, mentioned = count_unread(head, cursor, mentions.get(conversation_id, 0))
     return shapes.ReadView(

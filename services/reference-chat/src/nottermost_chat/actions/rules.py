@@ -40,14 +40,6 @@ def is_last_admin(members: Mapping[str, Member], user_id: str) -> bool:
     return {member.user_id for member in members.values() if member.role is Role.ADMIN} == {user_id}
 
 
-def find_heir(members: Mapping[str, Member], leaver_id: str) -> str | None:
-    """Who becomes admin when this member leaves: the longest-standing other one if the last admin leaves, or nobody."""
-    others = [member for member in members.values() if member.user_id != leaver_id]
-    if not others or not is_last_admin(members, leaver_id):
-        return None
-    return min(others, key=lambda member: (member.joined_seq, member.user_id)).user_id
-
-
 def first_readable_seq(kind: ConversationKind, joined_seq: int) -> int:
     """New members see all of a channel's history, and a group's from their join."""
     return joined_seq if kind is ConversationKind.GROUP else 0

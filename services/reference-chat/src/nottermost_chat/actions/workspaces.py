@@ -6,11 +6,12 @@ from nottermost_chat.actions.access import require_workspace_role
 from nottermost_chat.actions.accounts import user_view
 from nottermost_chat.actions.membership import append_departure
 from nottermost_chat.actions.rules import WORKSPACE_ADMINS, may_give_workspace_role
+from nottermost_chat.actions.signals import tell_changed
 from nottermost_chat.api import shapes
 from nottermost_chat.directory import ChannelMatch, TeamRow, WorkspaceRow
 from nottermost_chat.errors import Forbidden, NotFound
 from nottermost_chat.model import ConversationKind, Role
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import Own, to_time
 from nottermost_chat.services import Services
 
 
@@ -33,7 +34,9 @@ def _team_view(team: TeamRow) -> shapes.TeamView:
 
 async def create_workspace(services: Services, caller_id: str, name: str) -> shapes.WorkspaceView:
     """The caller is its owner."""
-    return _workspace_view(await services.directory.workspaces.create(name, caller_id), Role.OWNER)
+    workspace = await services.directory.workspaces.create(name, caller_id)
+    await tell_changed(services, caller_id, Own.WORKSPACES)
+    return _workspace_view(workspace, Role.OWNER)
 
 
 async def list_workspaces(services: Services, caller_id: str) -> list[shapes.WorkspaceView]:
@@ -73,7 +76,8 @@ async def add_member(
     user = await services.directory.accounts.by_email(email)
     if user is None or user.deleted:
         raise NotFound("nobody here has this e-mail address: ask them to register first")
-    await services.directory.workspaces.add_members(workspace_id, [user.user_id], role)
+    if await services.directory.workspaces.add_members(workspace_id, [user.user_id], role):
+        await tell_changed(services, user.user_id, Own.WORKSPACES)
     current = await services.directory.workspaces.role_of(workspace_id, user.user_id)
     return shapes.WorkspaceMemberView(user=user_view(user), role=current or role)
 
@@ -85,6 +89,7 @@ async def change_role(
     caller_role = await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     _check_may_give(caller_role, await _role_of_other(services, workspace_id, user_id), role)
     await services.directory.workspaces.set_role(workspace_id, user_id, role)
+    await tell_changed(services, user_id, Own.WORKSPACES)
     users = await services.directory.accounts.users([user_id])
     return shapes.WorkspaceMemberView(user=user_view(users[user_id]), role=role)
 
@@ -98,7 +103,8 @@ async def remove_member(services: Services, caller_id: str, workspace_id: str, u
     role = await services.directory.workspaces.role_of(workspace_id, user_id)
     if user_id != caller_id:
         _check_may_give(caller_role, role, None)
-    await services.directory.workspaces.remove_member(workspace_id, user_id)
+    if await services.directory.workspaces.remove_member(workspace_id, user_id):
+        await tell_changed(services, user_id, Own.WORKSPACES)
     conversations = await services.directory.conversations.in_workspace(user_id, workspace_id)
     if role is None and not conversations:  # a removal that a crash cut short leaves conversations to do
         raise NotFound(f"user {user_id} is not in the workspace")

@@ -129,6 +129,11 @@ class SqliteStore:
         args = (conversation_id, after_seq, limit)
         return await self._file.read(lambda db: [_entry(row) for row in db.execute(sql, args)])
 
+    async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
+        where, args = "entry.conversation_id = ? AND entry.seq > ? ORDER BY entry.seq", (conversation_id, after_seq)
+        found = await self._file.read(lambda db: _log_records(db, where, args, limit))
+        return [msgspec.structs.replace(record, log_position=0) for record in found]
+
     async def messages(self, conversation_id: str, message_ids: Sequence[str]) -> dict[str, Message]:
         where = f"kind = 'message' AND message_id IN ({_marks(message_ids)}) AND conversation_id = ?"
 
@@ -257,7 +262,8 @@ class SqliteStore:
 
     async def log_records(self, after: int, limit: int) -> list[LogRecord]:
         """Log records after a position, their previews as they are now."""
-        return await self._file.read(lambda db: _log_records(db, after, limit))
+        where = "entry.log_position > ? ORDER BY entry.log_position"
+        return await self._file.read(lambda db: _log_records(db, where, (after,), limit))
 
     async def log_end(self) -> int:
         """Position of the last entry; 0: none."""
@@ -421,7 +427,7 @@ def _replies(db: sqlite3.Connection, message_ids: Sequence[str]) -> dict[str, tu
     return {thread_id: (count, last) for thread_id, count, last in db.execute(sql, message_ids)}
 
 
-def _log_records(db: sqlite3.Connection, after: int, limit: int) -> list[LogRecord]:
+def _log_records(db: sqlite3.Connection, where: str, args: Sequence[Any], limit: int) -> list[LogRecord]:
     sql = (
         f"SELECT {', '.join('entry.' + name.strip() for name in _SKELETON.split(','))}, entry.large, entry.silent,"
         " entry.log_position, texts.preview, texts.has_more"
@@ -429,11 +435,11 @@ def _log_records(db: sqlite3.Connection, after: int, limit: int) -> list[LogReco
         " AND target.message_id = entry.message_id AND target.kind = 'message'"
         " AND target.deleted_at IS NULL AND target.redacted = 0"
         " LEFT JOIN texts ON texts.message_id = target.message_id AND texts.version = target.version"
-        " WHERE entry.log_position > ? ORDER BY entry.log_position LIMIT ?"
+        f" WHERE {where} LIMIT ?"
     )
     return [
         LogRecord(_entry(row), bool(row[13]), row[16], bool(row[17]), bool(row[14]), row[15])
-        for row in db.execute(sql, (after, limit))
+        for row in db.execute(sql, (*args, limit))
     ]
 
 

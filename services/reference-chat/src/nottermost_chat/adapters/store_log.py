@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from nottermost_chat.adapters.sqlite_store import SqliteStore
-from nottermost_chat.errors import ChatError
+from nottermost_chat.errors import ChatError, Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import LogRecord
 from nottermost_chat.ports import Handler
@@ -15,6 +15,8 @@ from nottermost_chat.ports import Handler
 RECENT_MAX = 20_000  # records kept in memory; who falls further behind reads them from the store
 BATCH_MAX = 500
 ATTEMPTS = 3
+RETRY_S = 0.05  # then twice as long each time, up to
+RETRY_S_MAX = 5.0  # which is how much later a consumer is when what it needs comes back
 COMMIT_EVERY_S = 0.5  # positions are written this often: a crash repeats at most that much, which is allowed
 
 logger = structlog.get_logger(__name__)
@@ -30,7 +32,10 @@ class StoreLog:
         self._positions: dict[str, int] = {}
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
-        self._recent.extend(record for record in records if record.log_position)  # a republished one is there
+        if all(record.log_position for record in records):
+            self._recent.extend(records)
+        else:  # published again, as it may never have been: memory may lack it, the store does not
+            self._recent.clear()
         self._published.set()
         self._published = asyncio.Event()
 
@@ -75,13 +80,17 @@ class StoreLog:
         return await self._store.log_records(position, BATCH_MAX)
 
     async def _handle(self, group: str, handler: Handler, batch: Sequence[LogRecord]) -> list[tuple[int, str]]:
-        """Handle a batch; what keeps failing alone is set aside. Returns (position, reason) of those."""
-        for attempt in range(ATTEMPTS):
+        """Handle a batch; what is refused alone too is set aside. Returns (position, reason) of those."""
+        refusals, pause_s = 0, RETRY_S
+        while refusals < ATTEMPTS:
             try:
                 await handler(batch)
             except (ChatError, OSError, ValueError, LookupError, TypeError) as error:
-                logger.warning("consumer_failed", group=group, attempt=attempt, records=len(batch), error=repr(error))
-                await asyncio.sleep(0.05 * 2**attempt)
+                away = isinstance(error, (Unavailable, OSError))  # which says nothing about the records
+                refusals += not away
+                logger.warning("consumer_failed", group=group, away=away, records=len(batch), error=repr(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S_MAX)
             else:
                 return []
         if len(batch) == 1:

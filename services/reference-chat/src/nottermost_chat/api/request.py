@@ -14,17 +14,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 
 from nottermost_chat.api.limits import RequestLimits
-from nottermost_chat.errors import BadRequest, ChatError, InvalidText, Unauthorized
+from nottermost_chat.errors import BadRequest, InvalidText, Unauthorized, UnsupportedMedia
 from nottermost_chat.ports import Caller
 from nottermost_chat.services import Services
-
-
-class UnsupportedMedia(ChatError):
-    """The request's body is of a type that this route does not read."""
-
-    code = "unsupported_media"
-    status = 415
-
 
 Connection = ASGIConnection[Any, Any, Any, State]
 

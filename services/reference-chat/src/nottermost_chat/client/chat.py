@@ -24,6 +24,8 @@ from nottermost_chat.protocol import (
     Delivered,
     EntryNew,
     ErrorFrame,
+    MeChanged,
+    MeRead,
     MessageAck,
     MessageDelete,
     MessageEdit,
@@ -48,7 +50,7 @@ from nottermost_chat.protocol import (
 ACK_S = 10.0  # after it the outcome is unknown, and the operation is repeated under the same id
 EVENTS_MAX = 10_000  # waiting for whoever iterates; above it the socket is not read, and the server waits
 REFRESH_BEFORE_S = 60.0
-RETRIED = frozenset({"rate_limited", "unavailable"})
+ANSWER_S = 15.0  # a connection on which nothing comes for so long after we asked is lost, whatever the network says
 
 _TAKEN: Any = object()
 
@@ -59,7 +61,7 @@ class Reset(msgspec.Struct, frozen=True):
     conversation_id: str
 
 
-Event = MessageNew | EntryNew | ReceiptChanged | Typing | PresenceChanged | Reset
+Event = MessageNew | EntryNew | ReceiptChanged | MeChanged | MeRead | Typing | PresenceChanged | Reset
 Entry = MessageNew | EntryNew
 Operation = MessageSend | MessageEdit | MessageDelete | ReactionSet
 
@@ -67,8 +69,13 @@ Operation = MessageSend | MessageEdit | MessageDelete | ReactionSet
 class ChatClient:
     """A signed-in user's connection. Use it as an async context manager."""
 
-    def __init__(self, rest: Rest, *, backoff: Backoff | None = None) -> None:
+    def __init__(self, rest: Rest, *, backoff: Backoff | None = None, answer_s: float = ANSWER_S) -> None:
+        """
+        Args:
+            answer_s: how long the server may stay silent after the handshake, a ping or a token was sent.
+        """
         self.rest = rest
+        self._answer_s = answer_s
         self.connected = asyncio.Event()
         self._backoff = backoff or Backoff()
         self._socket: ClientSocket | None = None
@@ -150,9 +157,9 @@ class ChatClient:
                 try:
                     return await self._try(frame)
                 except Refused as refused:
-                    if refused.code not in RETRIED:
+                    if not refused.passing:
                         raise
-                    await asyncio.sleep((refused.retry_after_ms or 1000) / 1000)
+                    await asyncio.sleep(refused.wait_s)
                 except TimeoutError:
                     continue  # the outcome is unknown
 
@@ -209,14 +216,18 @@ class ChatClient:
 
     async def _stay_connected(self) -> None:
         while True:
-            code = await self._connect_once()
-            rule = CLOSE_RULES.get(CloseCode(code)) if code in list(CloseCode) else None
-            if rule is not None and not rule.reconnect:
-                raise Refused(401, "closed", f"the server closed the connection for good: {rule.meaning}")
-            if code == CloseCode.TOKEN_EXPIRED:
-                with contextlib.suppress(httpx.TransportError):  # then the next connection finds it expired
+            try:
+                code = await self._connect_once()
+                if code == CloseCode.TOKEN_EXPIRED:
                     await self.rest.refresh()
-            await asyncio.sleep(max(self._backoff.next_s(), 0 if rule is None else rule.wait_s_min))
+                wait_s = _wait_s(code)
+            except httpx.TransportError:  # while refreshing: the next connection finds the token expired again
+                wait_s = 0.0
+            except Refused as refused:
+                if not refused.passing:
+                    raise
+                wait_s = refused.wait_s
+            await asyncio.sleep(max(self._backoff.next_s(), wait_s))
 
     def _end(self, refused: Refused) -> None:
         self._ended = refused
@@ -229,12 +240,12 @@ class ChatClient:
         loop = asyncio.get_running_loop()
         self._authenticated = loop.create_future()
         try:
-            socket = await ClientSocket.open(self.rest.url, self._on_frame)
+            socket = await ClientSocket.open(self.rest.url, self._on_frame, within_s=self._answer_s)
         except (OSError, WSError, TimeoutError):
             return 1006
         self._socket, self._paused = socket, False
         try:
-            socket.send(Authenticate(self.session.access_token))
+            socket.ask(Authenticate(self.session.access_token), within_s=self._answer_s)
             await _first_of(self._authenticated, socket.closed)
             if not self._authenticated.done():
                 return await socket.closed
@@ -244,12 +255,7 @@ class ChatClient:
                 if refused.code != "token_expired":
                     raise
                 return int(CloseCode.TOKEN_EXPIRED)
-            try:
-                await self._catch_up()
-            except Refused as refused:
-                if refused.code not in RETRIED:
-                    raise
-                return 1006
+            await self._catch_up()
             self._backoff.reset()
             self.connected.set()
             for frame, _ in list(self._waiting.values()):
@@ -266,18 +272,28 @@ class ChatClient:
 
     async def _stay(self, socket: ClientSocket, hello: Authenticated) -> int:
         """Ping and refresh until the connection ends."""
-        expires = hello.expires_at.timestamp()
+        refresh_at = hello.expires_at.timestamp() - REFRESH_BEFORE_S
         while not socket.closed.done():
             await asyncio.wait({socket.closed}, timeout=hello.heartbeat_s)
-            socket.send(Ping())
-            if time.time() > expires - REFRESH_BEFORE_S:
-                await self.rest.refresh()
-                self._authenticated = asyncio.get_running_loop().create_future()
-                socket.send(Authenticate(self.session.access_token))
-                await _first_of(self._authenticated, socket.closed)
-                if self._authenticated.done():
-                    expires = self._authenticated.result().expires_at.timestamp()
+            socket.ask(Ping(), within_s=self._answer_s)
+            if time.time() > refresh_at:
+                refresh_at = await self._renew(socket)
         return socket.closed.result()
+
+    async def _renew(self, socket: ClientSocket) -> float:
+        """Go on with a fresh token; returns when to do so again (Unix time, s)."""
+        try:
+            await self.rest.refresh()
+        except Refused as refused:
+            if not refused.passing:
+                raise
+            return time.time() + refused.wait_s  # the connection is good until the old token ends
+        self._authenticated = asyncio.get_running_loop().create_future()
+        socket.ask(Authenticate(self.session.access_token), within_s=self._answer_s)
+        await _first_of(self._authenticated, socket.closed)
+        if not self._authenticated.done():
+            return 0.0  # the connection ended
+        return self._authenticated.result().expires_at.timestamp() - REFRESH_BEFORE_S
 
     async def _catch_up(self) -> None:
         """Begin where each conversation stands; resume those that were followed before."""
@@ -318,7 +334,7 @@ class ChatClient:
             case Authenticated():
                 if self._authenticated is not None and not self._authenticated.done():
                     self._authenticated.set_result(frame)
-            case ReceiptChanged() | Typing() | PresenceChanged():
+            case ReceiptChanged() | MeChanged() | MeRead() | Typing() | PresenceChanged():
                 self._emit(frame)
             case Pong() | ServerDrain():
                 pass
@@ -364,6 +380,16 @@ class ChatClient:
         if not self._paused and self._events.qsize() > EVENTS_MAX and self._socket is not None:
             self._paused = True
             self._socket.pause_reading(True)
+
+
+def _wait_s(code: int) -> float:
+    """The least time to stay away after this close. Raises: Refused when the client is not to come back."""
+    if code not in list(CloseCode):
+        return 0.0
+    rule = CLOSE_RULES[CloseCode(code)]
+    if not rule.reconnect:
+        raise Refused(401, "closed", f"the server closed the connection for good: {rule.meaning}")
+    return rule.wait_s_min
 
 
 async def _first_of(*futures: "asyncio.Future[Any]") -> None:

@@ -1,7 +1,7 @@
 """REST for one signed-in user: tokens, retries after a fresh token, refusals as errors."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -9,6 +9,9 @@ import msgspec
 from nottermost_chat.errors import ChatError
 
 TIMEOUT_S = 30.0
+PASSING: Final = frozenset({"rate_limited", "unavailable"})
+PASSING_STATUSES: Final = frozenset({429, 502, 503, 504})  # also what a proxy before the chat answers
+WAIT_S = 1.0  # where the server does not say how long
 
 
 class Refused(ChatError):
@@ -18,6 +21,16 @@ class Refused(ChatError):
         super().__init__(sentence)
         self.code = code  # type: ignore[misc]  # an instance's own: it is the server's word
         self.http_status, self.retry_after_ms = status, retry_after_ms
+
+    @property
+    def passing(self) -> bool:
+        """The same request may succeed later: too many for now, or something is away."""
+        return self.code in PASSING or self.http_status in PASSING_STATUSES
+
+    @property
+    def wait_s(self) -> float:
+        """How long to wait before that, as the server says."""
+        return WAIT_S if self.retry_after_ms is None else self.retry_after_ms / 1000
 
 
 class Session(msgspec.Struct):
@@ -32,10 +45,10 @@ class Session(msgspec.Struct):
 class Rest:
     """Requests as one user. Refreshes the access token when it has ended."""
 
-    def __init__(self, url: str, session: Session | None = None) -> None:
+    def __init__(self, url: str, session: Session | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
         self.url = url.rstrip("/")
         self.session = session
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT_S)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s)
         self._refreshing = asyncio.Lock()
 
     async def close(self) -> None:
@@ -58,7 +71,7 @@ class Rest:
     async def refresh(self) -> Session:
         """A new pair of tokens; for all who ask at the same time one, as each refresh token is good for once.
 
-        Raises: Refused when the session has ended.
+        Raises: Refused when the session has ended, or `passing` when it has not.
         """
         if self.session is None:
             raise Refused(401, "unauthorized", "log in first")
@@ -92,8 +105,11 @@ class Rest:
 
 
 def _refusal(answer: httpx.Response) -> Refused:
+    retry_after = answer.headers.get("retry-after", "")
+    retry_after_ms = int(retry_after) * 1000 if retry_after.isdecimal() else None  # or a date: nobody here sends one
     try:
         problem = msgspec.json.decode(answer.content)
-        return Refused(answer.status_code, problem["code"], problem["detail"], problem.get("retry_after_ms"))
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return Refused(answer.status_code, "http_error", f"the server answered {answer.status_code}")
+        code, detail, told_ms = problem["code"], problem["detail"], problem.get("retry_after_ms")
+        return Refused(answer.status_code, code, detail, retry_after_ms if told_ms is None else told_ms)
+    except (msgspec.DecodeError, KeyError, TypeError):  # something before the chat answered
+        return Refused(answer.status_code, "http_error", f"the server answered {answer.status_code}", retry_after_ms)

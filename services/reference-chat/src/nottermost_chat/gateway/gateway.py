@@ -320,7 +320,9 @@ class Gateway:
             self._users.setdefault(caller.user_id, []).append(connection)
             await self._routes.register(self.gateway_id, [caller.user_id])
             await self._join_large(connection)
-            self._wheel.add(connection, self.settings.heartbeat_timeout_s)
+        check_after_s = self._check_connection(connection)
+        if check_after_s is not None:
+            self._wheel.add(connection, check_after_s)
         expires = to_time(caller.expires_at)
         connection.offer(
             encode_frame(Authenticated(caller.user_id, connection.connection_id, self.settings.heartbeat_s, expires))
@@ -576,16 +578,27 @@ class Gateway:
         return receivers
 
     def signal(self, signal: Signal) -> None:
-        """Something short-lived for those who look, or a revocation."""
+        """Something short-lived for those who look or for one user, or a revocation."""
         if signal.revoke_user or signal.revoke_device:
             for connection in list(self._users.get(signal.revoke_user, ()) if signal.revoke_user else self._open):
                 if signal.revoke_device in ("", connection.device_id):
                     connection.close(CloseCode.REVOKED)
             return
+        if signal.to_user:
+            self._tell_user(signal.to_user, signal.frame)
+            return
         frame = make_frame(signal.frame)
         for connection in self._lookers.get(signal.conversation_id, ()):
             if connection.user_id != signal.not_for:
                 connection.offer_ephemeral(frame)
+
+    def _tell_user(self, user_id: str, encoded: bytes) -> None:
+        """Not dropped under pressure: nothing tells it again before the next connect."""
+        connections = tuple(self._users.get(user_id, NOBODY))  # who reads too slowly leaves the list meanwhile
+        if connections:
+            frame = make_frame(encoded)
+            for connection in connections:
+                connection.offer(frame)
 
     def lapse(self) -> None:
         """Deliveries to this gateway were dropped: everybody resumes, spread over ten seconds."""

@@ -19,6 +19,7 @@ from nottermost_chat.errors import (
     MessageGone,
     NotAMember,
     NotFound,
+    RateLimited,
 )
 from nottermost_chat.model import (
     LARGE_FROM,
@@ -50,6 +51,7 @@ class Known(msgspec.Struct, frozen=True):
         target: the message it acts on, or the root of the thread it replies to.
         mentions: users that the body names.
         missing_file: a file that the actor may not attach; "": none.
+        over_rate: the conversation takes no more messages now.
         message_id, preview, has_more, text: of a new text; `text` None: stored already under its own key.
     """
 
@@ -59,10 +61,25 @@ class Known(msgspec.Struct, frozen=True):
     mentions: tuple[str, ...] = ()
     mention_channel: bool = False
     missing_file: str = ""
+    over_rate: RateLimited | None = None
     message_id: str = ""
     preview: str | None = None
     has_more: bool = False
     text: str | None = None
+
+
+class InForce(ChatError):
+    """The members are already as the request wants them: there is nothing to store, and nothing to refuse.
+
+    Attributes:
+        members_seq: the membership entry that says so.
+    """
+
+    code = "in_force"
+
+    def __init__(self, conversation_id: str, members_seq: int) -> None:
+        super().__init__(f"the members of conversation {conversation_id} are so since entry {members_seq}")
+        self.members_seq = members_seq
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -133,9 +150,10 @@ def make_plan(
 
 
 def _make_entry(request: AppendRequest, facts: Known, head: Head, now_ms: int, undo_ms: int) -> tuple[NewEntry, Head]:
-    judge_actor(request, facts)
+    picture = judge_actor(request, facts)
     kind, target = KINDS[request.kind], facts.target
     message_id, target_seq, change = request.message_id, 0, None
+    changes = settle_changes(request, picture) if kind is EntryKind.MEMBERSHIP else ()
     if kind is EntryKind.MESSAGE:
         message_id = facts.message_id
         judge_thread(request, facts)
@@ -144,8 +162,8 @@ def _make_entry(request: AppendRequest, facts: Known, head: Head, now_ms: int, u
     elif kind is not EntryKind.MEMBERSHIP:
         target = judge_target(request, facts, now_ms, undo_ms)
         target_seq, change = target.entry.seq, change_target(kind, target, request)
-    detail = _make_detail(kind, request, facts, change)
-    joined, members = _count_members(kind, request, facts, head)
+    detail = _make_detail(kind, request, facts, change, changes)
+    members = _count_members(head.members, changes, picture)
     entry = Entry(
         conversation_id=head.conversation_id,
         epoch=head.epoch,
@@ -155,7 +173,7 @@ def _make_entry(request: AppendRequest, facts: Known, head: Head, now_ms: int, u
         message_id=message_id,
         target_seq=target_seq,
         created_at=max(now_ms, head.created_at),
-        members_seq=head.seq + 1 if joined else head.members_seq,
+        members_seq=head.seq + 1 if kind is EntryKind.MEMBERSHIP else head.members_seq,
         messages=head.messages + (kind is EntryKind.MESSAGE),
         channel_mentions=head.channel_mentions + detail.mention_channel,
         op_id=request.op_id,
@@ -171,17 +189,66 @@ def _make_entry(request: AppendRequest, facts: Known, head: Head, now_ms: int, u
     return new, after
 
 
-def judge_actor(request: AppendRequest, facts: Known) -> None:
-    """Raises: NotFound, NotAMember or Archived when the actor may not write here at all."""
+def judge_actor(request: AppendRequest, facts: Known) -> Picture:
+    """The conversation, if the actor may write here now.
+
+    Raises: NotFound, NotAMember, Archived or RateLimited.
+    """
     picture = facts.picture
     if picture is None:
         raise NotFound(f"there is no conversation {request.conversation_id}")
     if request.trusted or request.kind == EntryKind.MEMBERSHIP:
-        return  # imports and workers; who may change members and settings was judged by the action
+        return picture  # imports and workers; who may change members and settings was judged by the action
     if facts.actor is None:
         raise NotAMember(f"you are not a member of conversation {request.conversation_id}: join it first")
     if picture.settings.archived:
         raise Archived(f"conversation {request.conversation_id} is archived: ask an admin to unarchive it")
+    if facts.over_rate is not None:
+        raise facts.over_rate
+    return picture
+
+
+def settle_changes(request: AppendRequest, picture: Picture) -> tuple[MemberChange, ...]:
+    """The changes that the entry holds: what the request changes of the members, and who becomes admin by it.
+
+    Decided here, on the members at the head: two last admins may leave at the same time.
+
+    Raises: InForce when there is nothing to change.
+    """
+    wanted = dict(request.changes)
+    if not request.trusted:
+        wanted = {
+            user_id: role
+            for user_id, role in wanted.items()
+            if _changes_member(picture.members.get(user_id), role, joins=request.joins)
+        }
+        if request.changes and not wanted and request.settings is None and picture.members_seq:
+            raise InForce(picture.conversation_id, picture.members_seq)
+    heir_id = find_heir(picture.members, wanted)
+    if heir_id is not None:
+        wanted[heir_id] = Role.ADMIN
+    return tuple(MemberChange(user_id, role) for user_id, role in wanted.items())
+
+
+def _changes_member(member: Member | None, role: Role | None, *, joins: bool) -> bool:
+    if member is None:
+        return role is not None
+    return not joins and member.role is not role
+
+
+def find_heir(members: Mapping[str, Member], changes: Mapping[str, Role | None]) -> str | None:
+    """Who becomes admin when the changes take the last one away: the longest-standing member, or nobody if none is left.
+
+    Whoever the changes are about comes last: an admin who steps down and is alone stays admin.
+    """
+    if not any(user_id in members and members[user_id].role is Role.ADMIN for user_id in changes):
+        return None  # nearly always, and without a look at all members, who may be a million
+    staying = [member for member in members.values() if changes.get(member.user_id, member.role) is not None]
+    if not staying or Role.ADMIN in changes.values():
+        return None
+    if any(member.role is Role.ADMIN and member.user_id not in changes for member in staying):
+        return None
+    return min(staying, key=lambda member: (member.user_id in changes, member.joined_seq, member.user_id)).user_id
 
 
 def judge_thread(request: AppendRequest, facts: Known) -> None:
@@ -252,7 +319,13 @@ def _may_see(facts: Known, message: Message) -> bool:
     return message.entry.seq >= actor.joined_seq
 
 
-def _make_detail(kind: EntryKind, request: AppendRequest, facts: Known, change: TargetChange | None) -> Detail:
+def _make_detail(
+    kind: EntryKind,
+    request: AppendRequest,
+    facts: Known,
+    change: TargetChange | None,
+    changes: tuple[MemberChange, ...],
+) -> Detail:
     match kind:
         case EntryKind.MESSAGE:
             return Detail(
@@ -271,17 +344,10 @@ def _make_detail(kind: EntryKind, request: AppendRequest, facts: Known, change: 
         case EntryKind.REACTION:
             return Detail(emoji=request.emoji, on=request.on)
         case EntryKind.MEMBERSHIP:
-            changes = tuple(MemberChange(user_id, role) for user_id, role in request.changes)
             return Detail(changes=changes, settings=request.settings)
     return Detail()
 
 
-def _count_members(kind: EntryKind, request: AppendRequest, facts: Known, head: Head) -> tuple[bool, int]:
-    """Whether the entry changes the picture, and how many members there are after it."""
-    if kind is not EntryKind.MEMBERSHIP:
-        return False, head.members
-    inside = {} if facts.picture is None else facts.picture.members
-    members = head.members
-    for user_id, role in request.changes:
-        members += (role is not None) - (user_id in inside)
-    return True, max(0, members)
+def _count_members(before: int, changes: Sequence[MemberChange], picture: Picture) -> int:
+    """How many members there are after the changes."""
+    return max(0, before + sum((one.role is not None) - (one.user_id in picture.members) for one in changes))

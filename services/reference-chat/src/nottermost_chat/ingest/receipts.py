@@ -9,7 +9,7 @@ from nottermost_chat.clock import Clock
 from nottermost_chat.errors import ChatError
 from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Entry, Head
 from nottermost_chat.ports import Cursor, Delivery, Memberships, MessageStore, Signal
-from nottermost_chat.protocol import ReceiptChanged
+from nottermost_chat.protocol import MeRead, ReceiptChanged
 
 EVERY_S = 1.0
 WAITING_MAX = 100_000  # users times conversations; above it new marks are dropped, cursors rise with the next one
@@ -81,8 +81,9 @@ class Receipts:
             if cursor is not None:
                 cursors.append(cursor)
         await self._memberships.raise_cursors(cursors)
-        marked = read.keys() | delivered.keys()  # who only sent has told by that
-        await self._tell([cursor for cursor in cursors if (cursor.conversation_id, cursor.user_id) in marked], heads)
+        marked = read.keys() | delivered.keys()  # to the others, sending says that one has read
+        for cursor in cursors:
+            await self._tell(cursor, heads[cursor.conversation_id], (cursor.conversation_id, cursor.user_id) in marked)
 
     async def _cursor(
         self, key: tuple[str, str], head: Head, read_seq: int, delivered_seq: int, sent: Entry | None
@@ -101,8 +102,10 @@ class Receipts:
         messages, mentions = (counted[0].messages, counted[0].channel_mentions) if counted else (0, 0)
         return Cursor(conversation_id, user_id, read_seq, messages, mentions, max(delivered_seq, read_seq))
 
-    async def _tell(self, cursors: list[Cursor], heads: dict[str, Head]) -> None:
-        for cursor in cursors:
-            if heads[cursor.conversation_id].members <= RECEIPT_MEMBERS_MAX:
-                frame = ReceiptChanged(cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq)
-                await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))
+    async def _tell(self, cursor: Cursor, head: Head, others: bool) -> None:
+        if others and head.members <= RECEIPT_MEMBERS_MAX:
+            frame = ReceiptChanged(cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq)
+            await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))
+        if cursor.read_seq:  # else only more has been delivered
+            read = MeRead(cursor.conversation_id, cursor.read_seq)
+            await self._delivery.signal(Signal(to_user=cursor.user_id, frame=_encode(read)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from nottermost_chat.errors import Unavailable
-from nottermost_chat.model import EntryKind, LogRecord
+from nottermost_chat.model import Entry, LogRecord
 from nottermost_chat.ports import EventLog, MessageStore
 
 CONFIRM_S = 1.0  # how long an acknowledgement waits for the log; then the note stands in for it
@@ -53,6 +53,11 @@ class Publisher:
         await self._note(seqs)
         self._wake.set()
 
+    async def publish_again(self, entries: Sequence[Entry]) -> None:
+        """Publish entries that were found stored: whoever appended them may have failed before publishing."""
+        found = [await self._store.records(entry.conversation_id, entry.seq - 1, 1) for entry in entries]
+        await self.publish([record for records in found for record in records])
+
     async def _note(self, seqs: Mapping[str, int]) -> None:
         self._fresh.update(seqs)
         async with self._notes:
@@ -88,17 +93,8 @@ class Publisher:
 
     async def _publish_after(self, conversation_id: str, after: int) -> int:
         """Publish what follows `after`; returns the last seq."""
-        head = (await self._store.heads([conversation_id])).get(conversation_id)
-        while entries := await self._store.entries(conversation_id, after, PAGE):
-            ids = sorted({entry.message_id for entry in entries if entry.message_id})
-            messages = await self._store.messages(conversation_id, ids)
-            records = []
-            for entry in entries:
-                found = messages.get(entry.message_id)
-                carries_text = found is not None and entry.kind in (EntryKind.MESSAGE, EntryKind.EDIT, EntryKind.DELETE)
-                preview, has_more = (found.text, found.has_more) if found and carries_text else (None, False)
-                records.append(LogRecord(entry, head is not None and head.large, preview, has_more))
+        while records := await self._store.records(conversation_id, after, PAGE):
             async with asyncio.timeout(CONFIRM_S):
                 await self._log.publish(records)
-            after = entries[-1].seq
+            after = records[-1].entry.seq
         return after

@@ -8,10 +8,11 @@ import msgspec
 import structlog
 
 from nottermost_chat.clock import Clock
-from nottermost_chat.errors import BadRequest, ChatError, Unavailable
+from nottermost_chat.errors import BadRequest, ChatError, RateLimited, Unavailable
 from nottermost_chat.ingest.plan import (
     BATCH_BYTES_MAX,
     BATCH_ITEMS_MAX,
+    InForce,
     Known,
     key_of,
     make_fingerprint,
@@ -74,6 +75,7 @@ class Waiting(msgspec.Struct, eq=False):
     text: str | None = None
     mention_names: tuple[str, ...] = ()
     mention_channel: bool = False
+    counted: bool = False  # against the conversation's rate
     followers: list["Waiting"] = []  # membership changes that joined this one's entry
 
 
@@ -165,12 +167,6 @@ class IngestService:
             raise Unavailable("too many operations wait to be stored: repeat this one in a moment")
         if not 0 < len(request.op_id) <= OP_ID_CHARS_MAX:
             raise BadRequest(f"client_msg_id has {len(request.op_id)} characters, allowed are 1 to {OP_ID_CHARS_MAX}")
-        if not request.trusted and request.kind != EntryKind.MEMBERSHIP:
-            limits = self._settings.limits
-            tier = (
-                limits.enterprise if self._pictures.tier(request.conversation_id) == "enterprise" else limits.standard
-            )
-            self._limiter.take("messages in this conversation", request.conversation_id, tier.conversation_messages)
         check_characters(request.op_id)
         check_characters(request.emoji)
         waiting = Waiting(request, done, self._clock.monotonic())
@@ -346,8 +342,10 @@ class IngestService:
             request = waiting.request
             picture = pictures[request.conversation_id]
             actor: Member | None = None
+            over_rate: RateLimited | None = None
             if picture is not None:
                 actor = picture.members.get(request.actor_id)
+                over_rate = None if actor is None else self._count(waiting, picture.tier)
             mentions = request.mentions
             if waiting.mention_names and not request.trusted:
                 mentions = tuple(await self._memberships.mentioned(request.conversation_id, waiting.mention_names))
@@ -359,6 +357,7 @@ class IngestService:
                     mentions=mentions,
                     mention_channel=request.mention_channel or (waiting.mention_channel and not request.trusted),
                     missing_file=await self._missing_file(request),
+                    over_rate=over_rate,
                     message_id=waiting.message_id,
                     preview=waiting.preview,
                     has_more=waiting.has_more,
@@ -366,6 +365,19 @@ class IngestService:
                 )
             )
         return known
+
+    def _count(self, waiting: Waiting, tier: str) -> RateLimited | None:
+        """Count a member's operation against the conversation's rate, once, however often it is judged."""
+        request, limits = waiting.request, self._settings.limits
+        if waiting.counted or request.trusted or request.kind == EntryKind.MEMBERSHIP:
+            return None
+        rate = (limits.enterprise if tier == "enterprise" else limits.standard).conversation_messages
+        try:
+            self._limiter.take("messages in this conversation", request.conversation_id, rate)
+        except RateLimited as error:
+            return error
+        waiting.counted = True
+        return None
 
     async def _missing_file(self, request: AppendRequest) -> str:
         if not request.file_ids or request.trusted:
@@ -391,9 +403,7 @@ class IngestService:
         self._metrics.append_seconds.observe(self._clock.monotonic() - waiting.since)
         if entry.kind is EntryKind.MESSAGE and not new.silent:
             self._receipts.mark_sent(entry)
-        for each in (waiting, *waiting.followers):
-            if not each.done.done():
-                each.done.set_result(Appended(entry))
+        _finish(waiting, entry)
 
     def _answer_repeat(
         self, waiting: Waiting, outcome: object, entries: Sequence[NewEntry], later: list[Waiting]
@@ -410,32 +420,37 @@ class IngestService:
 
     async def _refuse(self, refused: Sequence[tuple[Waiting, ChatError]]) -> None:
         """A refusal stands only if the operation is not stored already: a repeat gets its first answer."""
-        stored = await self._store.stored([key_of(waiting.request) for waiting, _ in refused])
-        for waiting, error in refused:
-            found = stored.get(key_of(waiting.request))
-            if found is not None:
-                await self._answer_stored(waiting, found)
-            else:
-                _fail(waiting, error)
+        errors = dict(refused)
+        stored = await self._store.stored([key_of(waiting.request) for waiting in errors])
+        for waiting in await self._settle_repeats([*errors], stored):
+            match errors[waiting]:
+                case InForce(members_seq=seq):
+                    (entry,) = await self._store.entries(waiting.request.conversation_id, seq - 1, 1)
+                    _finish(waiting, entry)
+                case error:
+                    _fail(waiting, error)
 
     async def _settle_repeats(self, group: Sequence[Waiting], repeats: dict[OpKey, Stored]) -> list[Waiting]:
-        rest = []
-        for waiting in group:
-            found = repeats.get(key_of(waiting.request))
-            if found is None:
-                rest.append(waiting)
-            else:
-                await self._answer_stored(waiting, found)
-        return rest
+        """Answer what is stored already, once everything that a crash may have kept from following it is done.
 
-    async def _answer_stored(self, waiting: Waiting, found: Stored) -> None:
-        self._metrics.repeats.inc()
-        if found.entry.kind is EntryKind.MEMBERSHIP:  # a crash may have kept it from being applied
-            await self._pictures.at(found.entry.conversation_id, found.entry.seq)
-        self._queue.extend(waiting.followers)  # only the leader is stored: each of them goes by itself
-        if not waiting.done.done():
-            reused = found.fingerprint != make_fingerprint(waiting.request)
-            waiting.done.set_result(Appended(found.entry, reused))
+        Returns the others.
+        """
+        found = [(waiting, repeats[key]) for waiting in group if (key := key_of(waiting.request)) in repeats]
+        for _, stored in found:
+            entry = stored.entry
+            if entry.kind is EntryKind.MEMBERSHIP:
+                await self._pictures.at(entry.conversation_id, entry.seq)  # applies it
+            if entry.detail.file_ids:
+                await self._attachments.attach(entry.detail.file_ids, entry.message_id)
+        if found:
+            await self._publisher.publish_again([stored.entry for _, stored in found])
+        for waiting, stored in found:
+            self._metrics.repeats.inc()
+            self._queue.extend(waiting.followers)  # only the leader is stored: each of them goes by itself
+            if not waiting.done.done():
+                reused = stored.fingerprint != make_fingerprint(waiting.request)
+                waiting.done.set_result(Appended(stored.entry, reused))
+        return [waiting for waiting in group if key_of(waiting.request) not in repeats]
 
 
 class Crowds:
@@ -449,10 +464,10 @@ class Crowds:
     def holds(self, request: AppendRequest, waiting: Waiting) -> bool:
         """Keep the request for the next shared entry. False: it goes by itself.
 
-        Only changes that need no order between each other share: joins, without settings.
+        Only joins share: they need no order between each other. Their operation ids are not stored, only
+        the first one's: a repeat finds that the user is in.
         """
-        joins = request.kind == EntryKind.MEMBERSHIP and request.changes and request.settings is None
-        if not joins or request.trusted or any(role is None for _, role in request.changes):
+        if not request.joins or request.trusted:
             return False
         conversation_id, now = request.conversation_id, self._monotonic()
         recent = self._recent.setdefault(conversation_id, deque(maxlen=MEMBERSHIP_BURST))
@@ -481,6 +496,12 @@ class Crowds:
 def _about(request: AppendRequest) -> str:
     """The message that the request replies to or acts on; "": none."""
     return request.thread_id or request.message_id
+
+
+def _finish(waiting: Waiting, entry: Entry) -> None:
+    for each in (waiting, *waiting.followers):
+        if not each.done.done():
+            each.done.set_result(Appended(entry))
 
 
 def _fail(waiting: Waiting, error: ChatError) -> None:

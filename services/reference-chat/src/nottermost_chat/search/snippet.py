@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from nottermost_chat.graphemes import grapheme_end, grapheme_start, is_grapheme_start
 from nottermost_chat.ports import Term
-from nottermost_chat.search.graphemes import grapheme_end, grapheme_start, is_grapheme_start
 from nottermost_chat.search.normalise import find_needles, word_spans
 from nottermost_chat.search.offsets import normalise_with_offsets
 

@@ -13,7 +13,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,11 +23,7 @@ import msgspec
 from nottermost_chat.errors import ChatError
 
 MIB: Final = 1024 * 1024
-TOP_FOLDERS_MAX: Final = 3  # unpacked, zipped, unpacked and zipped again; more is somebody's joke
 
-LIST_FILES: Final = frozenset(
-    {"users.json", "org_users.json", "channels.json", "groups.json", "mpims.json", "dms.json", "integration_logs.json"}
-)
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$|\._)", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 _UTF8_NAME: Final = 0x800  # flag bit 11: the name is UTF-8
@@ -66,7 +62,8 @@ class ArchiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         entries_max: a thousand channels for three years; each costs about 1 KB of memory to list.
         unpacked_bytes_max: at 50 MB/s a quarter of an hour of reading.
-        file_bytes_max: one file is in memory at a time, and ten times as large once parsed.
+        file_bytes_max: one .json file is in memory at a time, and ten times as large once parsed; what people
+            uploaded, which some exporters add, is not read.
         ratio_max: chat as JSON packs 3 to 30 times smaller, text made to explode a thousand times.
         ratio_from_bytes: below it the ratio proves nothing: a few equal messages pack as well as a bomb.
     """
@@ -82,7 +79,7 @@ LIMITS: Final = ArchiveLimits()
 
 
 class Archive:
-    """The files of an export by path: relative to its top, "/" between the parts.
+    """The files of an archive by path, "/" between the parts.
 
     Of entries with the same path the last one counts, as when the archive is unpacked.
     """
@@ -98,10 +95,22 @@ class Archive:
 
     def read(self, path: str) -> bytes:
         """The content of a file. Raises: DamagedExport when its checksum or its compressed stream is wrong."""
-        try:
+        with _damage_told(path):
             return self._zip.read(self._infos[path])
-        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
-            raise DamagedExport(f"{path} in the export is damaged ({error}): download the export again") from error
+
+    def check(self, path: str) -> None:
+        """Read a file, however large, for nothing but its checksum. Raises: DamagedExport."""
+        with _damage_told(path), self._zip.open(self._infos[path]) as file:
+            while file.read(MIB):
+                continue
+
+
+@contextmanager
+def _damage_told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise DamagedExport(f"{path!r} in the archive is damaged ({error}): download the export again") from error
 
 
 @contextmanager
@@ -115,12 +124,13 @@ def open_archive(path: Path, limits: ArchiveLimits = LIMITS) -> Iterator[Archive
         _check_amount(path, infos, limits)
         named = [(_checked_name(info), info) for info in infos]
         files = {_squeeze(name): info for name, info in named if not name.endswith("/") and not _JUNK.search(name)}
-        top = _top_folder(files)
-        yield Archive(zip_file, {name[len(top) :]: info for name, info in files.items()})
+        yield Archive(zip_file, files)
 
 
 @contextmanager
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write
+        raise NotAnExport(f"{path.name} cannot be opened: it is not a file; pass the zip as Slack delivers it")
     try:
         zip_file = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
@@ -155,7 +165,7 @@ def _check_amount(path: Path, infos: Sequence[zipfile.ZipInfo], limits: ArchiveL
         )
     if sum(info.compress_size for info in infos) > packed:
         raise UnsafeExport(f"{path.name} lists more packed bytes than it has: its entries overlap")
-    largest = max((info.file_size for info in infos), default=0)
+    largest = max((info.file_size for info in infos if info.filename.lower().endswith(".json")), default=0)
     if largest > limits.file_bytes_max:
         raise UnsafeExport(f"{path.name} holds a file of {largest} bytes, the limit is {limits.file_bytes_max}")
 
@@ -187,19 +197,3 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
 
 def _squeeze(name: str) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
-
-
-def _top_folder(names: Collection[str]) -> str:
-    """The folders that hold everything, with a final "/": people zip the folder instead of its content."""
-    top = ""
-    for _ in range(TOP_FOLDERS_MAX):
-        inside = [name[len(top) :] for name in names]
-        folders = {name.partition("/")[0] for name in inside}
-        if len(folders) != 1 or not all("/" in name for name in inside):
-            break
-        below = [name.partition("/")[2] for name in inside]
-        is_conversation = any("/" not in name and name.endswith(".json") for name in below)
-        if is_conversation and not any(name in LIST_FILES for name in below):
-            break
-        top += folders.pop() + "/"
-    return top

@@ -43,7 +43,7 @@ def _block(block: Node) -> str:
         case "rich_text":
             return "\n".join(_rich_part(part) for part in block.nodes("elements"))
         case "table":
-            return "\n".join(" | ".join(map(_block, row)) for row in block.rows("rows"))
+            return "\n".join(" | ".join(map(_cell, row)) for row in block.rows("rows"))
         case "divider":
             return "---"
         case "image":
@@ -52,6 +52,11 @@ def _block(block: Node) -> str:
             return " ".join(_label(part) or escape(part.text("alt_text")) for part in block.nodes("elements"))
         case _:
             return _lines(_label(block), *(_label(field) for field in block.nodes("fields")))
+
+
+def _cell(cell: Node) -> str:
+    """A table's cell; a table in a table, which Slack does not make, could be nested without end."""
+    return "" if cell.text("type") == "table" else _block(cell)
 
 
 def _label(holder: Node, name: str = "text") -> str:

@@ -5,13 +5,15 @@ goes to the more private one, and a folder that none claims is private.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from nottermost_chat.model import GROUP_MEMBERS_MAX, ConversationKind
 
+from .layout import folder_name, is_in_private_group
 from .markup import Names, to_text
 from .node import Node
 from .records import SlackConversation
@@ -48,18 +50,28 @@ def read_listings(lists: Mapping[str, Iterable[Node]]) -> list[Listing]:
 
 
 def match_folders(listings: Sequence[Listing], folders: Iterable[str]) -> dict[str, str]:
-    """Folder by conversation id, each folder once: by name, by id, then by either without regard to case."""
+    """Folder by conversation id, each folder once: by name, by id, then by either without regard to case.
+
+    A folder that several private conversations claim is nobody's, as each has other members.
+    """
     matched: dict[str, str] = {}
     free = set(folders)
-    private_first = sorted(listings, key=lambda listing: not listing.is_private)
+    most_likely_first = sorted(
+        listings, key=lambda listing: (not listing.is_private, listing.entry.flag("is_archived"))
+    )
     for spell in (_exactly, _loosely):
         for field in (_name, _id):
-            spelled = {spell(folder): folder for folder in sorted(free, reverse=True)}
-            for listing in private_first:
-                folder = None if listing.id in matched else spelled.pop(spell(field(listing)), None)
-                if folder is not None:
-                    matched[listing.id] = folder
-                    free.discard(folder)
+            spelled = _by_spelling(free, spell)
+            unmatched = [listing for listing in most_likely_first if listing.id not in matched]
+            claims = Counter(spell(field(listing)) for listing in unmatched if listing.is_private)
+            for listing in unmatched:
+                spelling = spell(field(listing))
+                fitting = [
+                    folder for folder in spelled.get(spelling, ()) if folder in free and _may_be(listing, folder)
+                ]
+                if fitting and claims[spelling] <= 1:
+                    matched[listing.id] = fitting[0]
+                    free.discard(fitting[0])
     return matched
 
 
@@ -69,7 +81,7 @@ def list_folder(folder: str) -> Listing:
         id=f"folder:{folder}",
         kind=ConversationKind.CHANNEL,
         is_private=True,
-        name=folder,
+        name=folder_name(folder),
         entry=Node({}),
         listed=False,
     )
@@ -108,7 +120,8 @@ def _listing(conversation_id: str, list_name: str, entry: Node) -> Listing:
         kind = ConversationKind.DIRECT
     elif entry.flag("is_mpim"):
         kind = ConversationKind.GROUP
-    is_private = list_name != PUBLIC_LIST or kind is not ConversationKind.CHANNEL or entry.flag("is_private")
+    says_private = entry.flag("is_private") or entry.flag("is_group")  # the second: made private before 2021
+    is_private = list_name != PUBLIC_LIST or kind is not ConversationKind.CHANNEL or says_private
     name = "" if kind is ConversationKind.DIRECT else entry.text("name") or conversation_id
     return Listing(id=conversation_id, kind=kind, is_private=is_private, name=name, entry=entry)
 
@@ -121,6 +134,18 @@ def _fitting_kind(listing: Listing, members: int) -> ConversationKind:
     if kind is ConversationKind.GROUP and members > GROUP_MEMBERS_MAX:
         kind = ConversationKind.CHANNEL
     return kind
+
+
+def _by_spelling(folders: Iterable[str], spell: Callable[[str], str]) -> Mapping[str, Sequence[str]]:
+    """Folders by their name, those that must be private first."""
+    spelled: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in sorted(folders, key=lambda folder: (not is_in_private_group(folder), folder)):
+        spelled[spell(folder_name(folder))].append(folder)
+    return spelled
+
+
+def _may_be(listing: Listing, folder: str) -> bool:
+    return listing.is_private or not is_in_private_group(folder)
 
 
 def _name(listing: Listing) -> str:

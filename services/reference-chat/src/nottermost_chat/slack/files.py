@@ -1,42 +1,43 @@
 """The files of an export: lists at the top, a folder for each conversation, a file for each day."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final
 
-from .archive import Archive
-from .conversations import LISTS
+from .archive import Archive, NotAnExport
 from .drafts import Day
 from .kinds import Note
+from .layout import lay_out
 from .node import Node, UnreadableJson, decode_json
 from .records import UnreadableFile
 
-USER_LISTS: Final = ("users.json", "org_users.json")  # the second is Enterprise Grid's name for it
-_UPLOADS: Final = frozenset({"__uploads", "__avatars"})  # where other exporters put what people uploaded,
-_INNER_UPLOADS: Final = frozenset({"attachments", "uploads", "files"})  # or, in a conversation's folder, here
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ExportFiles:
-    """Reads the files of an archive and remembers those that cannot be read.
+    """Reads the files of an archive and remembers those that cannot be read; paths are relative to the export's top.
 
-    Every .json file below a folder belongs to that folder's conversation, however deep it is and
-    whatever its name (`2017-05-11 (1).json`, folders by year), unless it is something people uploaded.
+    Every .json file below a conversation's folder belongs to it, however deep it is and whatever
+    its name (`2017-05-11 (1).json`, folders by year), unless it is something people uploaded.
     """
 
     def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self._lists: set[str] = set()
-        self._folders: defaultdict[str, list[str]] = defaultdict(list)
+        """Raises: NotAnExport when the archive holds several exports; DamagedExport."""
+        self._archive, self._layout = archive, lay_out(archive.paths)
         self._unreadable: dict[str, UnreadableFile] = {}
-        self.ignored = tuple(path for path in archive.paths if not self._take(path))
+        for name, paths in self._layout.lists.items():
+            if len(paths) > 1:
+                places = ", ".join(path.removesuffix(name) or "the top" for path in paths)
+                raise NotAnExport(f"the archive has {name} in several places ({places}): import one export at a time")
+        for path in self._layout.ignored:
+            archive.check(path)
+        self.ignored = tuple(map(self._shown, self._layout.ignored))
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Names of the folders that hold at least one .json file."""
-        return tuple(self._folders)
+        """The folders of conversations, which hold at least one .json file each."""
+        return tuple(self._layout.folders)
 
     @property
     def unreadable(self) -> tuple[UnreadableFile, ...]:
@@ -45,9 +46,10 @@ class ExportFiles:
 
     def read_list(self, name: str, notes: Counter[str]) -> list[Node]:
         """The objects of a list at the top; none when there is no such list, or it cannot be read."""
-        if name not in self._lists:
+        paths = self._layout.lists[name]
+        if not paths:
             return []
-        values, replaced = self._read(name)
+        values, replaced = self._read(paths[0])
         entries = [Node(value) for value in values if isinstance(value, dict)]
         notes[Note.LIST_ENTRY_LEFT_OUT] += len(values) - len(entries)
         notes[Note.CHARACTERS_REPLACED] += replaced
@@ -55,31 +57,22 @@ class ExportFiles:
 
     def read_folder(self, folder: str, starts_us: int) -> Iterator[Day]:
         """A conversation's files. `starts_us` dates entries without time in files without a date in their name."""
-        for path in self._folders.get(folder, ()):
+        for path in self._layout.folders.get(folder, ()):
             values, characters_replaced = self._read(path)
-            yield Day(path, values, midnight_us(path) or starts_us, characters_replaced)
+            yield Day(self._shown(path), values, midnight_us(path) or starts_us, characters_replaced)
 
-    def _take(self, path: str) -> bool:
-        folder, *inner = path.split("/")
-        if folder in _UPLOADS or not _INNER_UPLOADS.isdisjoint(inner[:-1]):
-            return False
-        if inner and path.lower().endswith(".json"):
-            self._folders[folder].append(path)
-        elif path in USER_LISTS or path in LISTS:
-            self._lists.add(path)
-        else:
-            return False
-        return True
+    def _shown(self, path: str) -> str:
+        return path.removeprefix(self._layout.top)
 
     def _read(self, path: str) -> tuple[list[object], int]:
         try:
             decoded = decode_json(self._archive.read(path))
         except UnreadableJson as error:
-            self._unreadable[path] = UnreadableFile(path, error.reason)
+            self._unreadable[path] = UnreadableFile(self._shown(path), error.reason)
             return [], 0
         if isinstance(decoded.value, list):
             return decoded.value, decoded.replaced
-        self._unreadable[path] = UnreadableFile(path, "not_a_list")
+        self._unreadable[path] = UnreadableFile(self._shown(path), "not_a_list")
         return [], 0
 
 

@@ -91,7 +91,9 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
         for claim in self.claims:
             lines += [f"To look at it as {claim.username}, the workspace's owner: nottermost chat run --data {data}"]
             lines += [f"then choose a password at {claim.url} (good for one use)"]
-        return lines
+        return [
+            "".join(sign if sign.isprintable() else "\ufffd" for sign in line) for line in lines
+        ]  # paths are theirs
 
 
 async def import_export(services: Services, path: Path, *, progress: Progress) -> ImportResult:
@@ -101,7 +103,7 @@ async def import_export(services: Services, path: Path, *, progress: Progress) -
     """
     with ExitStack() as stack:
         export = await asyncio.to_thread(lambda: stack.enter_context(open_export(path)))
-        return await _import(services, export, path.stem, progress)
+        return await _import(services, export, _name_of(path), progress)
 
 
 async def run_import(settings: Settings, path: Path, progress: Progress) -> ImportResult:
@@ -113,7 +115,7 @@ async def run_import(settings: Settings, path: Path, progress: Progress) -> Impo
     with ExitStack() as stack:
         export = await asyncio.to_thread(lambda: stack.enter_context(open_export(path)))
         async with open_services(settings) as services, _followers(services):
-            return await _import(services, export, path.stem, progress)
+            return await _import(services, export, _name_of(path), progress)
 
 
 @asynccontextmanager
@@ -154,12 +156,18 @@ async def _catch_up(log: EventLog, group: str) -> None:
         await asyncio.sleep(LAG_POLL_S)
 
 
+def _name_of(path: Path) -> str:
+    """Without its ending, and without the bytes that are no UTF-8: the name is stored."""
+    return path.stem.encode(errors="replace").decode()
+
+
 async def _import(services: Services, export: Export, file_name: str, progress: Progress) -> ImportResult:
     places = await prepare_places(services.directory, export, file_name)
     tally, counts, notes = Tally(), Counter[str](), Counter(places.notes) + Counter(export.notes)
+    handles = {slack_id: user.username for slack_id, user in places.users.items()}
     progress(0, export.entries_total)
     for conversation in export.conversations:
-        reading = await asyncio.to_thread(export.read, conversation)
+        reading = await asyncio.to_thread(export.read, conversation, handles)
         report = _report_after(tally.entries_read, reading.tally.entries_read, export.entries_total, progress)
         await Replay(services, places, conversation, reading.records, counts, notes).run(report)
         tally += reading.tally

@@ -46,6 +46,8 @@ class Note(StrEnum):
     TIME_GUESSED = "time_guessed"  # no time stamp that can be read
     REPLY_BEFORE_ROOT = "reply_before_root"  # no reply then
     REACTION_WITHOUT_USER = "reaction_without_user"  # Slack counts more than it names
+    REACTION_WITHOUT_NAME = "reaction_without_name"
+    EMAIL_INVALID = "email_invalid"  # nobody could log in with it
     LIST_ENTRY_LEFT_OUT = "list_entry_left_out"  # of users or conversations: no object, no id, or an id again
 
 

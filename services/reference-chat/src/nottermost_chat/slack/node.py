@@ -5,13 +5,14 @@ the wrong type are the same here: both read as empty, so that nobody else has to
 """
 
 import json
-import math
 import re
 from collections.abc import Collection, Mapping
 
 import msgspec
 
 TIME_US_MAX = 253_402_300_799 * 1_000_000  # the last second of the year 9999: datetime ends there
+NUMBER_MAX = 2**40  # of bytes or of anything an export counts; sums of millions of them still fit into 64 bits
+SPARE_FRAMES = 100  # how much further down the stack than its parsing a document may be walked
 _TIME = re.compile(r"\s*([0-9]{1,12})(?:\.([0-9]*))?\s*", re.ASCII)
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|\0")
 _ESCAPE = re.compile(
@@ -47,13 +48,18 @@ def decode_json(data: bytes) -> Decoded:
     """
     try:
         text, replaced = _replace_unstorable(data.decode("utf-8-sig"))
-        return Decoded(json.loads(text, strict=False), replaced)
+        return Decoded(_parse(text, SPARE_FRAMES), replaced)
     except UnicodeDecodeError as error:
         raise UnreadableJson("invalid_utf8") from error
     except ValueError as error:  # also a number with thousands of digits
         raise UnreadableJson("invalid_json") from error
     except RecursionError as error:
         raise UnreadableJson("too_deep") from error
+
+
+def _parse(text: str, frames: int) -> object:
+    """Parse with that many frames on the stack in vain: what comes out here can be walked later without a RecursionError."""
+    return _parse(text, frames - 1) if frames else json.loads(text, strict=False)
 
 
 def _replace_unstorable(text: str) -> tuple[str, int]:
@@ -79,7 +85,9 @@ class Node:
         return isinstance(self._fields.get(name), list)
 
     def flag(self, name: str) -> bool:
-        return self._fields.get(name) is True
+        """Whether it is true, in any of the ways in which exporters write that."""
+        value = self._fields.get(name)
+        return value is True or value == 1 or (isinstance(value, str) and value.lower() in ("true", "1"))
 
     def text(self, name: str) -> str:
         """A string, or a number as one; "" otherwise."""
@@ -91,9 +99,9 @@ class Node:
         return [text for item in self._items(name) if (text := _as_text(item))]
 
     def number(self, name: str) -> int:
-        """A whole number >= 0; 0 otherwise."""
+        """A whole number from 0 to NUMBER_MAX; 0 otherwise."""
         value = self._fields.get(name)
-        return value if isinstance(value, int) and value > 0 and not isinstance(value, bool) else 0
+        return value if isinstance(value, int) and 0 < value <= NUMBER_MAX and not isinstance(value, bool) else 0
 
     def node(self, name: str) -> "Node":
         return Node(self._fields.get(name))
@@ -130,7 +138,7 @@ class Node:
 def parse_time_us(value: object) -> int | None:
     """Microseconds since the epoch of a Slack time stamp in any of its spellings; None: it is none."""
     if isinstance(value, float):
-        time_us = round(value * 1_000_000) if math.isfinite(value) else 0
+        time_us = round(value * 1_000_000) if abs(value) <= TIME_US_MAX else 0  # also no infinity and no NaN
     elif match := _TIME.fullmatch(_as_text(value)):
         time_us = int(match[1]) * 1_000_000 + int((match[2] or "")[:6].ljust(6, "0"))
     else:

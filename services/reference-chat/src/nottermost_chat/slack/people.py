@@ -1,11 +1,16 @@
 """Users: those that the export lists, and those that only its entries name."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from nottermost_chat.api.shapes import Email
+from nottermost_chat.model import Role
+
+from .kinds import Note
 from .node import Node
 from .records import UNKNOWN_USER_ID, SlackUser
 
@@ -23,12 +28,14 @@ class Sighting(msgspec.Struct, frozen=True):
     is_bot: bool = False
 
 
-def read_users(entries: Iterable[Node]) -> list[SlackUser]:
+def read_users(entries: Iterable[Node], notes: Counter[str]) -> list[SlackUser]:
     """The users of a list, in its order, their handles not yet unique; the first of equal ids counts."""
     users: dict[str, SlackUser] = {}
     for entry in entries:
-        if user_id := entry.text("id"):
-            users.setdefault(user_id, _listed_user(user_id, entry))
+        user_id = entry.text("id")
+        if user_id and user_id not in users:
+            users[user_id] = _listed_user(user_id, entry)
+            notes[Note.EMAIL_INVALID] += bool(_email(entry)) and users[user_id].email is None
     return list(users.values())
 
 
@@ -57,36 +64,68 @@ def sight_author(entry: Node, bot_users: Mapping[str, str]) -> Sighting:
 def complete_users(listed: Sequence[SlackUser], sightings: Iterable[Sighting]) -> tuple[SlackUser, ...]:
     """Everybody once, listed users first, with handles made valid and unique.
 
-    Of users with the same handle the first keeps it, the others get their id behind it.
+    Of users with the same handle the first one who is not deleted keeps it, the others get their id behind it.
     """
     known = {user.id for user in listed}
-    unlisted = sorted((_unlisted_user(seen) for seen in sightings if seen.id not in known), key=lambda user: user.id)
+    role = Role.GUEST if known else Role.MEMBER
+    unlisted = sorted(
+        (_unlisted_user(seen, role) for seen in sightings if seen.id not in known), key=lambda user: user.id
+    )
+    users = [*listed, *unlisted]
     taken: set[str] = set()
-    return tuple(_with_handle(user, taken) for user in (*listed, *unlisted))
+    named = {user.id: _with_handle(user, taken) for user in sorted(users, key=lambda user: user.is_deleted)}
+    return tuple(named[user.id] for user in users)
 
 
 def _listed_user(user_id: str, entry: Node) -> SlackUser:
     profile = entry.node("profile")
     display_name = profile.text("display_name")
     real_name = entry.text("real_name") or profile.text("real_name")
-    email = profile.text("email").strip()
+    email = _email(entry)
     return SlackUser(
         id=user_id,
         handle=entry.text("name") or display_name or real_name,
         real_name=real_name,
         display_name=display_name,
-        email=email if "@" in email else None,
+        email=email if _can_log_in(email) else None,
+        role=_role(entry),
+        is_primary_owner=entry.flag("is_primary_owner"),
         is_deleted=entry.flag("deleted"),
         is_bot=entry.flag("is_bot") or user_id == SLACKBOT_ID,
     )
 
 
-def _unlisted_user(seen: Sighting) -> SlackUser:
+def _email(entry: Node) -> str:
+    return entry.node("profile").text("email").strip()
+
+
+def _can_log_in(email: str) -> bool:
+    try:
+        msgspec.convert(email, Email)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _role(entry: Node) -> Role:
+    """Whoever is a guest in any way is nothing more, whatever the other flags say; bots have no rights to hand on."""
+    if any(map(entry.flag, ("is_restricted", "is_ultra_restricted", "is_stranger"))):
+        return Role.GUEST
+    if entry.flag("is_bot"):
+        return Role.MEMBER
+    if entry.flag("is_owner") or entry.flag("is_primary_owner"):
+        return Role.OWNER
+    return Role.ADMIN if entry.flag("is_admin") else Role.MEMBER
+
+
+def _unlisted_user(seen: Sighting, role: Role) -> SlackUser:
     is_slackbot = seen.id == SLACKBOT_ID
     handle = seen.handle or ("slackbot" if is_slackbot else "")
     name = seen.name or handle
     is_bot = seen.is_bot or is_slackbot
-    return SlackUser(id=seen.id, handle=handle, real_name=name, display_name=name, is_bot=is_bot, listed=False)
+    return SlackUser(
+        id=seen.id, handle=handle, real_name=name, display_name=name, role=role, is_bot=is_bot, listed=False
+    )
 
 
 def _with_handle(user: SlackUser, taken: set[str]) -> SlackUser:

@@ -6,15 +6,16 @@ rows. What is there stays as it is: names, roles and topics may have been change
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import msgspec
 
 from nottermost_chat.directory import ConversationRow, Directory, UserRow, WorkspaceRow
 from nottermost_chat.errors import Conflict, EmailTaken, UsernameTaken
-from nottermost_chat.model import ConversationKind
+from nottermost_chat.model import ConversationKind, Role
 
 from .people import HANDLE_CHARS_MAX
 from .reader import Export
@@ -37,12 +38,17 @@ class Places(msgspec.Struct, frozen=True):
     """Where an export goes; users and conversations by their Slack ids.
 
     Attributes:
+        user_ids: of `users`; unclaimed: those of them that nobody has taken over yet.
+        shared: our ids of conversations that the export has more than once.
         notes: what could not be taken over as it stood, by reason.
     """
 
     workspace: WorkspaceRow
     users: Mapping[str, UserRow]
+    user_ids: Mapping[str, str]
+    unclaimed: frozenset[str]
     conversations: Mapping[str, ConversationRow]
+    shared: frozenset[str]
     users_added: int
     conversations_added: int
     notes: Mapping[str, int]
@@ -59,18 +65,34 @@ async def prepare_places(directory: Directory, export: Export, file_name: str) -
         name, owner_id = name_workspace(file_name), users[owner.id].user_id
         workspace = await directory.workspaces.create(name, owner_id, import_key=key)
     # Again in every run, as a stopped one may not have come here; nobody who took an account over is brought back.
-    await directory.workspaces.add_members(workspace.workspace_id, _members(export, people, users))
+    for role, user_ids in _members(export, people, users).items():
+        await directory.workspaces.add_members(workspace.workspace_id, user_ids, role)
+    await _retire(directory, workspace, [users[user.id] for user in people if user.is_deleted])
     rows = await maker.put_conversations(key, workspace, export.conversations, users)
-    return Places(workspace, users, rows, maker.users_added, maker.conversations_added, dict(maker.notes))
+    uses = Counter(row.conversation_id for row in rows.values())
+    return Places(
+        workspace=workspace,
+        users=users,
+        user_ids={slack_id: user.user_id for slack_id, user in users.items()},
+        unclaimed=frozenset(user.user_id for user in users.values() if user.imported),
+        conversations=rows,
+        shared=frozenset(conversation_id for conversation_id, count in uses.items() if count > 1),
+        users_added=maker.users_added,
+        conversations_added=maker.conversations_added,
+        notes=dict(maker.notes),
+    )
 
 
 def choose_owner(export: Export) -> SlackUser:
-    """Who made the general or the oldest public channel, else the first person; a stand-in where there is nobody."""
-    people = {
-        user.id: user
-        for user in export.users
-        if not (user.is_bot or user.is_deleted) and (user.listed or user.id != UNKNOWN_USER_ID)
-    }
+    """The primary or another owner; else who made the general or the oldest public channel; else the first person.
+
+    A guest is none of them: a stand-in where there is nobody else.
+    """
+    able = (user for user in export.users if not (user.is_bot or user.is_deleted or user.role is Role.GUEST))
+    people = {user.id: user for user in able if user.listed or user.id != UNKNOWN_USER_ID}
+    owners = sorted(people.values(), key=lambda user: (not user.is_primary_owner, user.role is not Role.OWNER))
+    if owners and owners[0].role is Role.OWNER:
+        return owners[0]
     oldest_first = sorted(by_age(export.conversations), key=lambda conversation: conversation.name != "general")
     creators = (conversation.creator_id for conversation in oldest_first if not conversation.is_private)
     made = next((people[user_id] for user_id in creators if user_id in people), None)
@@ -123,14 +145,24 @@ async def _find_workspace(
     return keys[0], None
 
 
-def _members(export: Export, people: Sequence[SlackUser], users: Mapping[str, UserRow]) -> list[str]:
+def _members(export: Export, people: Sequence[SlackUser], users: Mapping[str, UserRow]) -> Mapping[Role, Sequence[str]]:
     """Everybody whom the export lists, and who is in one of its conversations; nobody who has left or took over."""
     inside = {user_id for conversation in export.conversations for user_id in conversation.member_ids}
-    return [
-        users[user.id].user_id
-        for user in people
-        if (user.listed or user.id in inside) and not user.is_deleted and users[user.id].imported
-    ]
+    members: defaultdict[Role, list[str]] = defaultdict(list)
+    for user in people:
+        row = users[user.id]
+        if (user.listed or user.id in inside) and row.imported and not (user.is_deleted or row.deleted):
+            members[user.role].append(row.user_id)
+    return members
+
+
+async def _retire(directory: Directory, workspace: WorkspaceRow, users: Sequence[UserRow]) -> None:
+    """Who left the team since an earlier import and had not taken the account over cannot do so any more."""
+    for user in users:
+        if user.imported and not user.deleted and user.user_id != workspace.created_by:
+            with suppress(Conflict):  # the last owner stays listed as such
+                await directory.workspaces.remove_member(workspace.workspace_id, user.user_id)
+            await directory.accounts.deactivate(user.user_id)  # last: a run that is stopped comes here again
 
 
 class _Maker:
@@ -145,7 +177,9 @@ class _Maker:
         """Accounts by Slack id. Nobody is taken for an account that was here before: that would give it away."""
         keys = {user.id: f"{key}:{user.id}" for user in people}
         known = await self._directory.accounts.by_import_key(list(keys.values()))
-        missing = [user for user in people if keys[user.id] not in known]
+        missing = sorted(  # of two users with one e-mail address it is the one who can log in who gets it
+            (user for user in people if keys[user.id] not in known), key=lambda user: user.is_deleted
+        )
         made = await _each(missing, lambda user: self._make_user(user, keys[user.id]))
         self.users_added = len(made)
         known |= {keys[user.id]: row for user, row in zip(missing, made, strict=True)}
@@ -183,7 +217,10 @@ class _Maker:
         """Conversations by Slack id, without members yet: those come in through the log."""
         keys = {conversation.id: f"{key}:{conversation.id}" for conversation in conversations}
         known = await self._directory.conversations.by_import_key(list(keys.values()))
-        missing = [conversation for conversation in conversations if keys[conversation.id] not in known]
+        missing = sorted(  # of two channels with one name it is the one that is seen most that keeps it
+            (conversation for conversation in conversations if keys[conversation.id] not in known),
+            key=lambda conversation: (conversation.is_archived, conversation.is_private),
+        )
 
         async def make(conversation: SlackConversation) -> ConversationRow:
             creator = users.get(conversation.creator_id or "")
@@ -192,7 +229,8 @@ class _Maker:
                 return await self._find_direct(conversation, users)
             self.conversations_added += 1
             if conversation.kind is ConversationKind.GROUP:
-                title = name_group(conversation.name)
+                members = (users[user_id].username for user_id in conversation.member_ids)
+                title = name_group(conversation.name) or _line(", ".join(members))
                 return await self._directory.conversations.create_group(
                     title, creator_id, import_key=keys[conversation.id]
                 )

@@ -16,8 +16,9 @@ import msgspec
 from .archive import LIMITS, Archive, ArchiveLimits, NotAnExport, open_archive
 from .conversations import LISTS, Listing, build_conversation, list_folder, match_folders, member_ids_of, read_listings
 from .entries import Assembly, assemble
-from .files import USER_LISTS, ExportFiles
+from .files import ExportFiles
 from .kinds import Kind, Note
+from .layout import USER_LISTS
 from .markup import Names
 from .people import Sighting, complete_users, read_bot_users, read_users
 from .records import Reading, SlackConversation
@@ -55,7 +56,7 @@ class Export:
         self._files = ExportFiles(archive)
         notes = Counter[str]()
         user_entries = [entry for name in USER_LISTS for entry in self._files.read_list(name, notes)]
-        listed_users = read_users(user_entries)
+        listed_users = read_users(user_entries, notes)
         notes[Note.LIST_ENTRY_LEFT_OUT] += len(user_entries) - len(listed_users)
         self._bot_users = read_bot_users(user_entries)
         self._listings = {listing.id: listing for listing in self._list_conversations(notes)}
@@ -79,9 +80,10 @@ class Export:
         self.unreadable, self.ignored = self._files.unreadable, self._files.ignored
         self.notes = {str(note): count for note, count in notes.items() if count}
 
-    def read(self, conversation: SlackConversation) -> Reading:
-        """Everything that happened in one of `conversations`."""
-        return render(self._assemble(self._listings[conversation.id]), self._names)
+    def read(self, conversation: SlackConversation, handles: Mapping[str, str] | None = None) -> Reading:
+        """Everything that happened in one of `conversations`. `handles`: what users are called where it goes, by id."""
+        names = self._names if handles is None else msgspec.structs.replace(self._names, users=handles)
+        return render(self._assemble(self._listings[conversation.id]), names)
 
     def _list_conversations(self, notes: Counter[str]) -> list[Listing]:
         lists = {name: self._files.read_list(name, notes) for name in LISTS}

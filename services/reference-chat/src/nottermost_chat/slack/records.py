@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from nottermost_chat.model import BODY_CHARS_MAX, ConversationKind
+from nottermost_chat.model import BODY_CHARS_MAX, ConversationKind, Role
 
 from .markup import link
 
@@ -22,7 +22,9 @@ class SlackUser(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         handle: unique in the export, 1 to 64 letters, digits, ".", "-" and "_"; mentions use it.
-        email: as in the export, which does not keep two users from having the same; None: unknown.
+        email: one to log in with, though two users may have the same; None: unknown or no address.
+        role: in the workspace. A guest is also who is in no list while others are: somebody of another
+            workspace, in a channel that is shared with it.
         listed: False: in no list of the export, made because an entry or a member list names them.
     """
 
@@ -31,6 +33,8 @@ class SlackUser(msgspec.Struct, frozen=True, kw_only=True):
     real_name: str
     display_name: str
     email: str | None = None
+    role: Role = Role.MEMBER
+    is_primary_owner: bool = False
     is_deleted: bool = False
     is_bot: bool = False
     listed: bool = True

@@ -106,10 +106,12 @@ def _reactions(entry: Node, notes: Counter[str]) -> tuple[SlackReaction, ...]:
     """Reactions by emoji, each user once for each."""
     user_ids: dict[str, dict[str, None]] = {}
     for reaction in entry.nodes("reactions"):
-        if name := reaction.text("name").strip(":"):
-            named = dict.fromkeys(reaction.texts("users"))
-            user_ids.setdefault(name, {}).update(named)
-            notes[Note.REACTION_WITHOUT_USER] += max(0, reaction.number("count") - len(named))
+        name, named = reaction.text("name").strip(":"), dict.fromkeys(reaction.texts("users"))
+        if not name:
+            notes[Note.REACTION_WITHOUT_NAME] += 1
+            continue
+        user_ids.setdefault(name, {}).update(named)
+        notes[Note.REACTION_WITHOUT_USER] += max(0, reaction.number("count") - len(named))
     return tuple(SlackReaction(name, tuple(users)) for name, users in user_ids.items() if users)
 
 

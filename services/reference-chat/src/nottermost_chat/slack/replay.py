@@ -8,15 +8,15 @@ export says who reacted, not when.
 """
 
 import asyncio
-import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from nottermost_chat.errors import MessageGone
+from nottermost_chat.directory import UserRow
+from nottermost_chat.errors import MessageGone, NotFound
 from nottermost_chat.ingest.plan import EMOJI_CHARS_MAX
 from nottermost_chat.model import (
     INLINE_BYTES_MAX,
@@ -24,7 +24,6 @@ from nottermost_chat.model import (
     ConversationKind,
     ConversationSettings,
     Entry,
-    EntryKind,
     Head,
     Role,
 )
@@ -32,11 +31,12 @@ from nottermost_chat.ports import Appended, AppendRequest, Cursor
 from nottermost_chat.services import Services
 
 from .members import MemberPlan, find_difference, plan_members
+from .past import Past, hash_of, make_op_id
 from .places import Places
 from .records import EntryKey, Record, SlackConversation, SlackMembership, SlackMessage
 
 WINDOW: Final = 256  # requests on their way: keeps ingest's groups of 90 full, and little of it in memory
-BLOCK: Final = 512  # records between two reports of progress; their files are noted together
+BLOCK: Final = 512  # records between two reports of progress; their files are noted together, and their joins
 PAGE: Final = 1_000  # entries read at once
 ALREADY_IMPORTED: Final = "already_imported"
 
@@ -56,19 +56,19 @@ class Replay:
         """`counts`, `notes`: where to add what this run adds, and what it could not take over as it stood."""
         self._services, self._conversation, self._records = services, conversation, records
         self._row = places.conversations[conversation.id]
-        self._users = {slack_id: user.user_id for slack_id, user in places.users.items()}
-        self._unclaimed = {user.user_id for user in places.users.values() if user.imported}
+        self._users, self._unclaimed = places.user_ids, places.unclaimed
         self._owner_id = places.workspace.created_by
-        self._admin_id = _choose_admin(conversation, self._row.created_by, self._users)
+        self._admin_id = _choose_admin(conversation, self._row.created_by, places.users)
+        self._is_shared = self._row.conversation_id in places.shared
         self._counts, self._notes = counts, notes
-        self._known: dict[str, Entry] = {}  # what is imported already, by operation id
-        self._members: dict[str, bool] = {}  # whom imports let in (True) or out, whatever happened here meanwhile
-        self._versions: Mapping[tuple[str, str], Entry] = {}
+        self._past = Past((), (), {})
+        self._members: dict[str, bool] = {}  # as in Past, with what this run does
         self._message_ids: dict[EntryKey, str] = {}
+        self._thread_ids: dict[EntryKey, str] = {}  # of roots; a message that was stored as a reply has another one
         self._answered: set[EntryKey] = set()
-        self._events: list[SlackMembership] = []
+        self._events: dict[str, SlackMembership] = {}  # by user
         self._readers: set[str] = set()
-        self._window: deque[tuple[asyncio.Future[Appended], Callable[[Entry], None]]] = deque()
+        self._window: deque[_OnItsWay] = deque()
 
     async def run(self, progress: Callable[[int], None]) -> None:
         """Append what is missing. `progress`: is told how many records are done."""
@@ -76,11 +76,12 @@ class Replay:
         try:
             await self._replay(plan_members(self._conversation, self._records), progress)
         finally:
-            for future, _ in self._window:  # stopped: what is on its way may still arrive, in its order
-                future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            for sent in self._window:  # stopped: what is on its way may still arrive, in its order
+                sent.future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _replay(self, members: MemberPlan, progress: Callable[[int], None]) -> None:
         await self._change_members("start", dict.fromkeys(map(self._users.__getitem__, members.start), True))
+        is_channel = self._conversation.kind is ConversationKind.CHANNEL  # all of it is seen by who joins later
         for start in range(0, len(self._records), BLOCK):
             block = self._records[start : start + BLOCK]
             files = await self._note_files(block)
@@ -88,10 +89,11 @@ class Replay:
                 if isinstance(record, SlackMembership):
                     await self._gather_event(record, members)
                 else:
-                    await self._put_events(members)
+                    if not is_channel:
+                        await self._put_events(members)
                     await self._put_message(record, files.get(record.key, ()))
+            await self._put_events(members)
             progress(start + len(block))
-        await self._put_events(members)
         await self._settle()
         self._counts["threads"] += len(self._answered)
         messages = [record for record in self._records if isinstance(record, SlackMessage)]
@@ -109,15 +111,12 @@ class Replay:
 
     async def _recall(self) -> None:
         """Read back what earlier runs stored, and who had read all of it."""
-        after, here = 0, self._row.conversation_id
-        while page := await self._services.store.entries(here, after, PAGE):
-            after = page[-1].seq
-            for entry in page:
-                if _is_imported(entry):
-                    self._known[entry.op_id] = entry
-                    self._members |= {change.user_id: change.role is not None for change in entry.detail.changes}
-        self._versions = self._find_versions()
-        if after:
+        here, entries = self._row.conversation_id, list[Entry]()
+        while page := await self._services.store.entries(here, entries[-1].seq if entries else 0, PAGE):
+            entries += page
+        self._past = Past(entries, self._records, self._users, finds_versions=not self._is_shared)
+        self._members = dict(self._past.members)
+        if entries:
             self._readers = await self._find_readers((await self._services.store.heads([here]))[here])
 
     async def _find_readers(self, head: Head) -> set[str]:
@@ -131,25 +130,17 @@ class Replay:
             if (cursor := place.get(head.conversation_id)) and cursor.read_messages >= head.messages
         }
 
-    def _find_versions(self) -> dict[tuple[str, str], Entry]:
-        """Messages that this export has no more, by time stamp and author: an edit since then changed their key."""
-        current = {str(record.key) for record in self._records}
-        gone = [(op_id, entry) for op_id, entry in self._known.items() if op_id not in current]
-        return {
-            (op_id.partition("/")[0], entry.actor_id): entry
-            for op_id, entry in gone
-            if entry.kind is EntryKind.MESSAGE and entry.detail.sent_at is not None and not entry.detail.note
-        }
-
     # --- messages and events, in the order of their times ------------------------------------------
 
     async def _put_message(self, record: SlackMessage, file_ids: tuple[str, ...]) -> None:
-        known = self._find_known(record)
+        known = self._past.message(record)
         if known is not None:
             self._message_ids[record.key] = known.message_id
+            self._thread_ids[record.key] = known.detail.thread_id or known.message_id
             self._counts[ALREADY_IMPORTED] += not record.is_placeholder
+            self._notes["files_not_updated"] += len(record.files) != len(known.detail.file_ids)
             return
-        while record.root is not None and record.root not in self._message_ids:
+        while record.root is not None and record.root not in self._thread_ids:
             await self._settle_one()
         request = AppendRequest(
             kind="message",
@@ -157,7 +148,7 @@ class Replay:
             actor_id=self._users[record.author_id],
             op_id=str(record.key),
             body=record.text,
-            thread_id=None if record.root is None else self._message_ids[record.root],
+            thread_id=None if record.root is None else self._thread_ids[record.root],
             broadcast=record.is_broadcast,
             file_ids=file_ids,
             mentions=tuple(sorted(self._users[user_id] for user_id in record.mentions)),
@@ -169,7 +160,7 @@ class Replay:
         )
 
         def settle(entry: Entry) -> None:
-            self._message_ids[record.key] = entry.message_id
+            self._message_ids[record.key] = self._thread_ids[record.key] = entry.message_id
             self._counts["placeholders" if record.is_placeholder else "messages"] += 1
             self._counts["files"] += len(file_ids)
             if record.root is not None:
@@ -179,37 +170,24 @@ class Replay:
         if len(record.text) > INLINE_BYTES_MAX // 4 and len(record.text.encode()) > INLINE_BYTES_MAX:
             await self._settle()  # ingest writes long text first, and what comes after it would overtake it
 
-    def _find_known(self, record: SlackMessage) -> Entry | None:
-        """The message as an earlier run stored it, in this version or in one from before an edit."""
-        known = self._known.get(str(record.key))
-        if known is None and record.edited_at is not None and self._known:
-            known = self._versions.get((record.key.ts, self._users[record.author_id]))
-        return known
-
     async def _gather_event(self, event: SlackMembership, members: MemberPlan) -> None:
-        """Joins and leaves with no message between them share an entry, as each one costs ingest a group of its own."""
-        again = any(event.user_id == other.user_id for other in self._events)
-        if again or len(self._events) == MEMBERSHIP_CHANGES_MAX:
+        """Joins and leaves with no message between them share an entry, as each one costs ingest a group of its own;
+        in channels, where nobody sees less for having joined later, also those with messages between them.
+        """
+        if self._past.has_event(event):
+            self._counts[ALREADY_IMPORTED] += 1
+            return
+        if event.user_id in self._events or len(self._events) == MEMBERSHIP_CHANGES_MAX:
             await self._put_events(members)
-        self._events.append(event)
+        self._events[event.user_id] = event
 
     async def _put_events(self, members: MemberPlan) -> None:
         """The entry goes by its first event and has a change for each, even where nothing changes: so a later run
-        knows how many of them are imported.
+        knows which of them are imported.
         """
-        events, self._events = self._events, []
-        while events:
-            known = self._known.get(str(events[0].key))
-            if known is None:
-                imported = (place for place, event in enumerate(events) if str(event.key) in self._known)
-                count = next(imported, len(events))
-                await self._submit_events(events[:count], members)
-            else:
-                count = max(1, min(len(events), len(known.detail.changes)))
-                self._counts[ALREADY_IMPORTED] += count
-            events = events[count:]
-
-    async def _submit_events(self, events: Sequence[SlackMembership], members: MemberPlan) -> None:
+        events, self._events = [*self._events.values()], {}
+        if not events:
+            return
         inside = {self._users[event.user_id]: members.after[event.key] for event in events}
         self._members |= inside
         changes = tuple((user_id, self._role_of(user_id) if is_in else None) for user_id, is_in in inside.items())
@@ -223,10 +201,10 @@ class Replay:
         """Rows for the files of these messages, before the messages that carry them."""
         files = self._services.directory.files
         messages = [record for record in block if isinstance(record, SlackMessage) and record.files]
-        known = [entry for record in messages if (entry := self._find_known(record))]
+        known = [entry for record in messages if (entry := self._past.message(record))]
         # A run that was killed between a message and its files has left them without it.
         await asyncio.gather(*(files.attach(entry.detail.file_ids, entry.message_id) for entry in known))
-        new = [record for record in messages if not self._find_known(record)]
+        new = [record for record in messages if not self._past.message(record)]
         here = self._row.conversation_id
         ids = {
             record.key: tuple(_file_id(here, record.key, place) for place in range(len(record.files))) for record in new
@@ -252,22 +230,26 @@ class Replay:
     async def _put_edits(self, messages: Sequence[SlackMessage]) -> None:
         """The text is the last one already; the edit marks it as edited, or brings it to a later export's version."""
         for record in messages:
-            if record.edited_at is None or not record.text:
+            op_id = self._past.missing_edit(record)
+            if op_id is None or not record.text or (record.edited_at is None and await self._is_stored(record)):
                 continue
-            op_id = _op_id("edit", record.key, record.edited_at)
-            if op_id not in self._known:
-                request = AppendRequest(
-                    kind="edit",
-                    conversation_id=self._row.conversation_id,
-                    actor_id=self._users[record.author_id],
-                    op_id=op_id,
-                    message_id=self._message_ids[record.key],
-                    body=record.text,
-                    sent_at=record.edited_at,
-                    silent=True,
-                    trusted=True,
-                )
-                await self._submit(request, self._count("edits"))
+            request = AppendRequest(
+                kind="edit",
+                conversation_id=self._row.conversation_id,
+                actor_id=self._users[record.author_id],
+                op_id=op_id,
+                message_id=self._message_ids[record.key],
+                body=record.text,
+                sent_at=record.edited_at,
+                silent=True,
+                trusted=True,
+            )
+            await self._submit(request, self._count("edits"))
+
+    async def _is_stored(self, record: SlackMessage) -> bool:
+        """Whether the text is the stored one: another version may differ in nothing but how Slack encodes it."""
+        stored = await self._services.store.full_message(self._row.conversation_id, self._message_ids[record.key])
+        return stored is not None and stored.text == record.text
 
     async def _put_reactions(self, messages: Sequence[SlackMessage]) -> None:
         """In rounds, one of each message: a group of appends takes only one change of the same message."""
@@ -281,8 +263,8 @@ class Replay:
         for reaction in record.reactions:
             self._notes["emoji_cut"] += len(reaction.name) > EMOJI_CHARS_MAX
             for user_id in reaction.user_ids:
-                op_id = _op_id("reaction", record.key, reaction.name, user_id)
-                if op_id not in self._known:
+                op_id = self._past.op_id("reaction", record, reaction.name, user_id)
+                if not self._past.has(op_id):
                     yield AppendRequest(
                         kind="reaction",
                         conversation_id=self._row.conversation_id,
@@ -298,7 +280,7 @@ class Replay:
         changes = [(user_id, self._role_of(user_id) if is_in else None) for user_id, is_in in wanted.items()]
         for start in range(0, len(changes), MEMBERSHIP_CHANGES_MAX):
             op_id = f"members/{op_name}/{start}"
-            if op_id not in self._known:
+            if not self._past.has(op_id):
                 part = tuple(changes[start : start + MEMBERSHIP_CHANGES_MAX])
                 self._members |= {user_id: role is not None for user_id, role in part}
                 await self._submit(self._membership(op_id, part, self._owner_id), lambda _: None)
@@ -310,8 +292,8 @@ class Replay:
         settings = ConversationSettings(archived=True if is_channel and wanted.is_archived else None)
         if wanted.kind is ConversationKind.GROUP:
             settings = ConversationSettings(topic=wanted.topic or None, purpose=wanted.purpose or None)
-        op_id = _op_id("settings", *map(str, msgspec.structs.astuple(settings)))
-        if settings != ConversationSettings() and op_id not in self._known:
+        op_id = make_op_id("settings", *msgspec.structs.astuple(settings))
+        if settings != ConversationSettings() and not self._past.has(op_id):
             request = self._membership(op_id, (), self._owner_id)
             await self._submit(msgspec.structs.replace(request, settings=settings), lambda _: None)
             await self._settle()
@@ -351,7 +333,7 @@ class Replay:
         return settle
 
     async def _submit(self, request: AppendRequest, settle: Callable[[Entry], None]) -> None:
-        self._window.append((self._services.ingest.submit(request), settle))
+        self._window.append(_OnItsWay(request, self._services.ingest.submit(request), settle))
         if len(self._window) >= WINDOW:
             await self._settle_one()
 
@@ -361,30 +343,36 @@ class Replay:
 
     async def _settle_one(self) -> None:
         """Wait for the oldest request. `wait`, as a plain await would cancel it with this task and leave a hole."""
-        future, settle = self._window[0]
-        if not future.done():
-            await asyncio.wait([future])
+        sent = self._window[0]
+        if not sent.future.done():
+            await asyncio.wait([sent.future])
         self._window.popleft()
         try:
-            settle(future.result().entry)
+            sent.settle(sent.future.result().entry)
         except MessageGone:  # deleted here since an earlier run: it gets no edits and reactions any more
             self._notes["message_gone"] += 1
+        except NotFound:  # in a group nobody answers what was said before he came in
+            if sent.request.thread_id is None:
+                raise
+            self._notes["reply_out_of_thread"] += 1
+            await self._submit(msgspec.structs.replace(sent.request, thread_id=None, broadcast=False), sent.settle)
 
 
-def _is_imported(entry: Entry) -> bool:
-    """By the form of its operation id; a client may choose its own, but not when a message was sent."""
-    return "/" in entry.op_id and (entry.kind is not EntryKind.MESSAGE or entry.detail.sent_at is not None)
+class _OnItsWay(NamedTuple):
+    """A request that ingest has, and what its entry is good for."""
+
+    request: AppendRequest
+    future: "asyncio.Future[Appended]"
+    settle: Callable[[Entry], None]
 
 
-def _choose_admin(conversation: SlackConversation, creator_id: str, users: Mapping[str, str]) -> str:
-    """The creator; in a group that the creator is not in the first member, as nobody outside can look after it."""
+def _choose_admin(conversation: SlackConversation, creator_id: str, users: Mapping[str, UserRow]) -> str:
+    """The creator; of what is private a member, as nobody outside can look after it."""
+    if conversation.kind is ConversationKind.DIRECT:
+        return ""
     inside = [users[user_id] for user_id in conversation.member_ids]
-    match conversation.kind:
-        case ConversationKind.DIRECT:
-            return ""
-        case ConversationKind.GROUP if inside and creator_id not in inside:
-            return inside[0]
-    return creator_id
+    able = [user.user_id for user in inside if not (user.deleted or user.bot)]
+    return creator_id if creator_id in able or not (conversation.is_private and able) else able[0]
 
 
 def clean_url(url: str) -> str:
@@ -399,14 +387,6 @@ def clean_url(url: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def _op_id(kind: str, *parts: object) -> str:
-    return f"{kind}/{_hash(*parts)}"
-
-
 def _file_id(conversation_id: str, key: EntryKey, place: int) -> str:
     """The same in every run; in the form of the other ids."""
-    return _hash(conversation_id, key, place)[:26].upper()
-
-
-def _hash(*parts: object) -> str:
-    return hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=20).hexdigest()
+    return hash_of(conversation_id, key, place)[:26].upper()

@@ -34,10 +34,12 @@ class Draft:
 
     def say(
         self, conversation_id: str, op_id: str, body: str, *, thread_id: str | None = None, broadcast: bool = False,
-        mention_channel: bool = False, inline: bool = True,
+        mention_channel: bool = False, file_ids: tuple[str, ...] = (), inline: bool = True,
     ) -> Entry:  # fmt: skip
         """A new message; not `inline`: `put_text` wrote its body."""
-        detail = Detail(thread_id=thread_id, broadcast=broadcast, mention_channel=mention_channel)
+        detail = Detail(
+            thread_id=thread_id, broadcast=broadcast, file_ids=file_ids, mention_channel=mention_channel
+        )  # fmt: skip
         return self._add(conversation_id, EntryKind.MESSAGE, op_id, body=body, detail=detail, inline=inline)
 
     def edit(self, target: Entry, op_id: str, body: str, *, version: int = 2, inline: bool = True) -> Entry:

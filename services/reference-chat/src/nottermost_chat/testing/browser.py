@@ -41,7 +41,9 @@ CHROMIUM_ARGS: Final = (
     "--disable-sync",
 )
 # What Chromium itself says about a server that is away: the page shows it in its own words.
-OFFLINE: Final = r"ERR_CONNECTION_|ERR_EMPTY_RESPONSE|ERR_NETWORK_|ERR_INCOMPLETE_|WebSocket connection to"
+OFFLINE: Final = (
+    r"ERR_CONNECTION_|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_|ERR_NETWORK_|ERR_INCOMPLETE_|WebSocket connection to"
+)
 
 Theme = Literal["light", "dark"]
 

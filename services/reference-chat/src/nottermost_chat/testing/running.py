@@ -104,6 +104,7 @@ class RunningChat:
             row = await conversations.create_group("group", admin)
         roles = [(member.user_id, Role.MEMBER if place else Role.ADMIN) for place, member in enumerate(members)]
         await self.change(row.conversation_id, members[0], *roles)
+        await self.settle()  # so that no socket that is opened next sees how it began
         return row.conversation_id
 
     async def change(self, conversation_id: str, actor: User, *changes: tuple[str, Role | None]) -> Appended:

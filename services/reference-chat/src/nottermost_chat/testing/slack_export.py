@@ -1,4 +1,4 @@
-"""Slack exports made for tests: any files you like, or one with every feature of the format.
+"""Slack exports made for tests (any files you like, or one with every feature of the format), and their import.
 
 In the full export each entry stands beside what must become of it, so that the expected
 counts follow from the data and not from the reader.
@@ -9,9 +9,14 @@ import stat
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from sqlite3 import connect
 
 import msgspec
+
+from nottermost_chat.settings import Settings
+from nottermost_chat.slack.importer import ImportResult, run_import
 
 MESSAGE = "message"
 MEMBERSHIP = "membership"
@@ -378,3 +383,23 @@ def _odd_entries() -> list[Fated]:
         (MEMBERSHIP, event(30, "U2", "group_join")),
         (MEMBERSHIP, event(31, "U2", "group_leave")),
     ]
+
+
+# --- importing one ----------------------------------------------------------------------------
+
+
+async def import_into(data: Path, export: Path) -> ImportResult:
+    """Import an export into a data folder; every entry must be accounted for."""
+    result = await run_import(Settings(data=data), export, lambda *_: None)
+    assert result.entries_read == result.messages + result.memberships + sum(result.skipped.values())
+    return result
+
+
+def count_rows(data: Path) -> dict[str, int]:
+    """Rows of every table of the directory and of the store, but for claims: each run makes a fresh link."""
+    counts: dict[str, int] = {}
+    for name in ("directory.db", "store.db"):
+        with closing(connect(data / name)) as database:
+            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            counts |= {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+    return {table: count for table, count in counts.items() if table not in ("claims", "consumers")}

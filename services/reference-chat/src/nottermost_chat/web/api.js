@@ -3,6 +3,7 @@
 import { newId, sleep } from "./dom.js";
 
 const REFRESH_AHEAD_MS = 60_000; // well before the end, so that no call meets an expired token
+const ANSWER_WITHIN_MS = 30_000; // a connection may be dead without the browser knowing: never wait for ever
 const RETRY_WAIT_MS_MAX = 10_000; // longer than this the reader is told instead
 const SIGNED_IN = "nottermost.signed-in"; // only a hint that a refresh cookie may exist; no secret
 
@@ -72,11 +73,12 @@ class Api extends EventTarget {
       if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
       let response;
       try {
-        response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+        const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+        response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+        if (response.ok) return response.status === 204 ? null : await response.json();
       } catch {
         throw new ApiError(OFFLINE, 0);
       }
-      if (response.ok) return response.status === 204 ? null : response.json();
       const error = new ApiError(await response.json().catch(() => ({})), response.status);
       error.retryAfterMs ??= Number(response.headers.get("Retry-After")) * 1000 || null;
       if (error.status === 401 && this.#token && tries === 0 && !path.includes("/auth/")) {

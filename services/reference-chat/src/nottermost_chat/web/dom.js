@@ -211,6 +211,21 @@ export function announce(text) {
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** "1 reply", "2 replies". */
+export const counted = (number, noun, plural = `${noun}s`) => `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
+
+/**
+ * `read`, one at a time: calls while it runs share one more run after it, as its answer may be older than what they heard of.
+ * @param {() => Promise<any>} read
+ */
+export function latest(read) {
+  let running = null;
+  let next = null;
+  const run = () => (running = read().finally(() => (running = null)));
+  const runAgain = () => ((next = null), run());
+  return () => (running ? (next ??= running.then(runAgain, runAgain)) : run());
+}
+
 /** A random id of 128 bits; `crypto.randomUUID` would need a secure context. */
 export const newId = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -19,7 +19,7 @@ const CLOSE_RULES = {
   4013: [5, 30], // too many connections
 };
 const BACKOFF_S_MAX = 30;
-const PONG_WITHIN_MS = 15_000; // a connection that stays silent for longer is dead, whatever the browser says
+const ANSWER_WITHIN_MS = 15_000; // a connection on which nothing comes for so long after we asked is lost, whatever the browser says
 const REVOKED = 4012;
 const NOT_AUTHENTICATED = 4010;
 const NEEDS_TOKEN = new Set([NOT_AUTHENTICATED, 4011]);
@@ -37,7 +37,7 @@ export class Socket extends EventTarget {
   #refused = false;
   #timer = 0;
   #heartbeat = new Worker("/assets/heartbeat.js");
-  #pongTimer = 0;
+  #deadline = 0; // timer: by then something has to come
   #active = true;
 
   constructor() {
@@ -45,12 +45,11 @@ export class Socket extends EventTarget {
     this.#heartbeat.onmessage = () => this.#ping();
     const note = () => (this.#active = true);
     for (const type of ["pointerdown", "keydown", "wheel", "touchstart"]) addEventListener(type, note, { passive: true });
-    addEventListener("online", () => this.state === "waiting" && this.connect());
+    addEventListener("online", () => this.#probe()); // after a change of networks the old connection is often dead
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState !== "visible") return;
       this.#active = true;
-      if (this.state === "waiting") this.connect();
-      else this.#ping();
+      this.#probe();
     });
     api.addEventListener("token", () => this.send({ type: "authenticate", token: api.token }));
   }
@@ -63,8 +62,9 @@ export class Socket extends EventTarget {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     this.#socket = socket;
     socket.onopen = () => socket.send(JSON.stringify({ type: "authenticate", token: api.token }));
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onmessage = ({ data }) => this.#socket === socket && this.#receive(JSON.parse(data));
     socket.onclose = ({ code }) => this.#socket === socket && this.#closed(this.#refused ? NOT_AUTHENTICATED : code);
+    this.#expectAnswer();
   }
 
   stop() {
@@ -81,8 +81,8 @@ export class Socket extends EventTarget {
   }
 
   #receive(frame) {
+    this.#answered();
     if (frame.type === "error" && this.state === "connecting") this.#refused = true; // proxies may swallow the close code
-    if (frame.type === "pong") clearTimeout(this.#pongTimer);
     if (frame.type === "server:drain") this.#enter("draining");
     if (frame.type === "authenticated" && this.state === "connecting") {
       this.#failures = this.#refusals = 0;
@@ -95,8 +95,22 @@ export class Socket extends EventTarget {
   #ping() {
     if (!this.send({ type: "ping", active: this.#active })) return;
     this.#active = false;
-    clearTimeout(this.#pongTimer);
-    this.#pongTimer = setTimeout(() => (this.#drop(), this.#closed(1006)), PONG_WITHIN_MS);
+    this.#expectAnswer();
+  }
+
+  #probe() {
+    if (this.state === "waiting") this.connect();
+    else this.#ping();
+  }
+
+  /** From the first question on that is unanswered: asking again does not put it off. */
+  #expectAnswer() {
+    this.#deadline ||= setTimeout(() => this.#closed(1006), ANSWER_WITHIN_MS);
+  }
+
+  #answered() {
+    clearTimeout(this.#deadline);
+    this.#deadline = 0;
   }
 
   async #closed(code) {
@@ -132,7 +146,7 @@ export class Socket extends EventTarget {
 
   #drop() {
     this.#heartbeat.postMessage(0);
-    clearTimeout(this.#pongTimer);
+    this.#answered();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

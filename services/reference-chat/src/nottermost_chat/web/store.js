@@ -144,9 +144,13 @@ class Store extends EventTarget {
 
   // --- receipts ---------------------------------------------------------------------------
 
+  /** Watermarks only rise: a lower one, or 0 for what did not move, tells nothing. */
   learnReceipts(conversationId, receipts) {
     const known = this.receipts.get(conversationId) ?? new Map();
-    for (const { user_id, delivered_seq, read_seq } of receipts) known.set(user_id, { delivered_seq, read_seq });
+    for (const { user_id, delivered_seq, read_seq } of receipts) {
+      const before = known.get(user_id) ?? { delivered_seq: 0, read_seq: 0 };
+      known.set(user_id, { delivered_seq: Math.max(delivered_seq, before.delivered_seq), read_seq: Math.max(read_seq, before.read_seq) });
+    }
     this.receipts.set(conversationId, known);
     this.changed("receipts", conversationId);
   }

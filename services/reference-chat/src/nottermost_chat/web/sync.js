@@ -1,7 +1,7 @@
 /** Keeps the store and the open timelines equal to the server: frames in, gaps closed, cursors out. */
 
 import { api, ApiError } from "./api.js";
-import { announce, newId } from "./dom.js";
+import { announce, latest, newId } from "./dom.js";
 import { plainText } from "./markup.js";
 import { notify } from "./notify.js";
 import { outbox } from "./outbox.js";
@@ -14,8 +14,9 @@ const WATCH_MAX = 200;
 const RECEIPT_MEMBERS_MAX = 100;
 const TIMELINES_MAX = 10;
 const CURSOR_EVERY_MS = 600;
-const LISTS_EVERY_MS = 60_000; // no frame tells of an invite or of a new workspace
-const WAITING_EVERY_MS = 8_000; // the same, for somebody who has no workspace yet and waits for one
+const LISTS_EVERY_MS = 600_000; // frames tell of invites and workspaces; one may be lost, and invites end by time
+const AWAY_MS = 60_000; // who comes back after longer sees fresh lists
+const COUNT_AFTER_MS = 1_000; // a device that scrolls tells of every second
 const OPERATION_REPEAT_MS = 10_000;
 const BODY_CHARS_KEPT = 200; // a preview holds this much; longer own texts are kept, so that they show whole
 
@@ -35,10 +36,10 @@ class Sync {
   #watchTimer = 0;
   #watched = ""; // what the server was last asked to watch
   #refetching = new Map();
+  #recounts = new Map(); // conversation_id -> timer: its counts are read again
   #asOf = "";
   #away = 0;
   #poll = 0;
-  #listsAt = Date.now();
   openId = null; // the conversation on the screen
 
   constructor() {
@@ -47,7 +48,7 @@ class Sync {
     outbox.addEventListener("unconfirmed", ({ detail }) => this.#resume([detail.conversation_id]));
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") this.#away = Date.now();
-      else if (store.me && Date.now() - this.#away > LISTS_EVERY_MS) this.refreshLists();
+      else if (store.me && Date.now() - this.#away > AWAY_MS) this.refreshLists();
     });
   }
 
@@ -63,33 +64,35 @@ class Sync {
     for (const view of conversations) this.learn(view);
     await outbox.start(store.me.user_id);
     socket.connect();
-    this.#poll = setInterval(() => {
-      const due = this.#listsAt + (store.workspaces.size ? LISTS_EVERY_MS : WAITING_EVERY_MS) <= Date.now();
-      if (due && document.visibilityState === "visible") this.refreshLists({ all: false });
-    }, WAITING_EVERY_MS / 2);
+    this.#poll = setInterval(() => document.visibilityState === "visible" && this.refreshLists({ all: false }), LISTS_EVERY_MS);
   }
 
   stop() {
     clearInterval(this.#poll);
     socket.stop();
-    for (const map of [this.#positions, this.#timelines, this.#operations, this.#screen, this.#cursors, this.#threads, this.#resuming]) map.clear();
+    this.#recounts.forEach(clearTimeout);
+    for (const map of [this.#positions, this.#timelines, this.#operations, this.#screen, this.#cursors, this.#threads, this.#resuming, this.#recounts]) map.clear();
   }
 
   // --- lists over REST ----------------------------------------------------------------------
 
-  async refreshWorkspaces() {
+  refreshWorkspaces = latest(async () => {
     const views = await api.get("/api/workspaces");
     store.workspaces = new Map(views.map((view) => [view.workspace_id, view]));
     store.changed("workspaces");
-  }
+  });
 
-  async refreshInvites() {
+  refreshInvites = latest(async () => {
     store.invites = await api.get("/api/chats/invites");
     store.changed("invites");
-  }
+  });
+
+  refreshMe = latest(async () => {
+    Object.assign(store.me, await api.get("/api/users/me"));
+    store.learnUsers([store.me]);
+  });
 
   refreshLists({ all = true } = {}) {
-    this.#listsAt = Date.now();
     const work = [this.refreshInvites(), this.refreshWorkspaces()];
     if (all) work.push(api.get("/api/chats/conversations").then((views) => views.forEach((view) => this.learn(view))));
     return Promise.all(work).catch(() => null); // the next round reads them
@@ -100,16 +103,16 @@ class Sync {
     store.changed("teams");
   }
 
-  /** Read one conversation again; calls within a second become one. */
-  refetch(conversationId) {
-    if (this.#refetching.has(conversationId)) return this.#refetching.get(conversationId);
+  /** Read one conversation again; calls within a second become one, except those that need it `fresh`. */
+  refetch(conversationId, { fresh = false } = {}) {
+    if (!fresh && this.#refetching.has(conversationId)) return this.#refetching.get(conversationId);
     const work = api
       .get(`/api/chats/conversations/${conversationId}`)
       .then((view) => this.learn(view))
       .catch((error) => {
         if (error.status === 403 || error.status === 404) this.#left(conversationId);
       })
-      .finally(() => setTimeout(() => this.#refetching.delete(conversationId), 500));
+      .finally(() => setTimeout(() => this.#refetching.get(conversationId) === work && this.#refetching.delete(conversationId), 500));
     this.#refetching.set(conversationId, work);
     return work;
   }
@@ -131,7 +134,10 @@ class Sync {
     const current = counted && before <= view.read_seq; // else we have read on since the server wrote this
     const stale = current ? [] : counted ? COUNTS : [...COUNTS, ...LAST];
     const conversation = store.learnConversation(Object.fromEntries(Object.entries(view).filter(([name]) => !stale.includes(name))));
-    if (!current) this.#recount(conversation);
+    if (!current) {
+      conversation.read_seq = Math.max(before, view.read_seq); // this much of it is right whatever else is not
+      this.#recount(conversation);
+    }
     if (conversation.type === "DM") conversation.other_user_ids.forEach((userId) => store.user(userId));
     if (view.workspace_id && !store.workspaces.has(view.workspace_id)) this.refreshWorkspaces().catch(() => null);
     if (counted && conversation.unread_count) this.#delivered(conversation, at[1]);
@@ -197,6 +203,7 @@ class Sync {
     if (open) this.loadReceipts(open);
     for (const { frame } of this.#operations.values()) socket.send(frame);
     outbox.pump();
+    this.refreshLists({ all: false }); // what was told meanwhile is told to nobody again
     try {
       const { conversations, reset, as_of } = await api.get("/api/chats/conversations", { changed_since: this.#asOf });
       this.#asOf = as_of;
@@ -225,8 +232,11 @@ class Sync {
       case "resumed":
         return frame.conversations.forEach((each) => this.#resumed(each));
       case "receipt:changed":
-        if (frame.user_id === store.me.user_id) return this.#readElsewhere(frame);
         return store.learnReceipts(frame.conversation_id, [frame]);
+      case "me:changed":
+        return this.#changed(frame.what);
+      case "me:read":
+        return this.#readElsewhere(frame);
       case "typing":
         return frame.user_id !== store.me.user_id && store.noteTyping(frame);
       case "presence:changed":
@@ -263,21 +273,21 @@ class Sync {
 
   #resumed({ conversation_id: id, position, entries = [], reset = false }) {
     this.#resuming.delete(id);
-    if (reset) {
-      this.#positions.delete(id);
-      const timeline = this.#timelines.get(id);
-      if (id !== this.openId) this.#timelines.delete(id);
-      this.refetch(id);
-      timeline?.open();
-      this.#threads.forEach((thread) => thread.conversationId === id && thread.open());
-      return;
-    }
+    if (reset) return this.#startOver(id);
     for (const entry of entries) {
       if (compare([entry.epoch, entry.seq], this.#positions.get(id) ?? [0, 0]) <= 0) continue;
       this.#positions.set(id, [entry.epoch, entry.seq]);
       this.#apply(entry, { live: false });
     }
     this.#positions.set(id, position);
+  }
+
+  /** More is missing than is sent again. First the conversation, then its messages: so none falls between the two. */
+  async #startOver(id) {
+    this.#positions.delete(id);
+    if (id !== this.openId) this.#timelines.delete(id);
+    await this.refetch(id, { fresh: true });
+    this.#views(id).forEach((view) => view.reopen());
   }
 
   #apply(entry, { live }) {
@@ -313,12 +323,13 @@ class Sync {
       Object.assign(conversation, { unread_count: 0, mention_count: 0, read_seq: message.seq });
       return;
     }
-    conversation.unread_count += 1;
-    const mentioned = message.mention_channel || message.mentions?.includes(store.me.user_id);
-    if (mentioned) conversation.mention_count += 1;
     this.#delivered(conversation, message.seq);
+    const mentioned = message.mention_channel || message.mentions?.includes(store.me.user_id);
+    const readElsewhere = message.seq <= conversation.read_seq; // another device was quicker
+    if (!readElsewhere) conversation.unread_count += 1;
+    if (!readElsewhere && mentioned) conversation.mention_count += 1;
     if (!live) return;
-    notify(conversation, message, { mentioned });
+    if (!readElsewhere) notify(conversation, message, { mentioned });
     if (message.conversation_id === this.openId) announce(`${store.nameOf(message.sender_id)}: ${plainText(message.preview ?? "")}`);
   }
 
@@ -337,10 +348,18 @@ class Sync {
     }
   }
 
-  #readElsewhere({ conversation_id, read_seq }) {
-    const conversation = store.conversations.get(conversation_id);
-    if (!conversation || read_seq <= conversation.read_seq) return;
-    conversation.read_seq = read_seq;
+  #changed(what) {
+    const read = { invites: this.refreshInvites, workspaces: this.refreshWorkspaces, profile: this.refreshMe }[what];
+    read?.().catch(() => null); // the next connect or round reads it
+  }
+
+  /** On another device; of what is read here the page knows already. */
+  #readElsewhere({ conversation_id: id, seq }) {
+    const conversation = store.conversations.get(id);
+    if (!conversation || seq <= conversation.read_seq) return;
+    conversation.read_seq = seq;
+    clearTimeout(this.#recounts.get(id));
+    if (seq < conversation.last_seq) this.#recounts.set(id, setTimeout(() => this.refetch(id, { fresh: true }), COUNT_AFTER_MS));
     this.#recount(conversation);
   }
 

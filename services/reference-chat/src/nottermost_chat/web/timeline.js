@@ -38,6 +38,7 @@ export class Timeline extends EventTarget {
   loaded = false;
   error = null;
   windowMax = WINDOW_MAX;
+  place = null; // seq of what the reader looks at; null: the end
   #older = 0;
   #newer = 0;
   #busy = null;
@@ -62,21 +63,32 @@ export class Timeline extends EventTarget {
     return this.exclusive(async () => {
       this.messages = [];
       this.hasNewer = false;
-      if (seq === null && at === null) await this.#readOlder(0);
-      else {
-        const page = await this.#page(at ? { at } : { around_seq: seq });
-        this.messages = page.messages;
-        this.#older = page.messages[0]?.seq ?? 0;
-        this.#newer = page.next_seq - 1;
-        this.hasOlder = page.has_more_before;
-        this.hasNewer = page.has_more;
-      }
-      this.loaded = true;
+      this.place = seq;
+      await this.#read({ seq, at });
     });
   }
 
+  /** Read afresh what is shown, with the reader staying in place; until it is there the old stays. */
+  reopen() {
+    return this.exclusive(async () => {
+      this.loaded = false; // what is shown has a gap: should this fail, it is opened anew
+      await this.#read({ seq: this.place });
+    });
+  }
+
+  async #read({ seq = null, at = null }) {
+    const newest = seq === null && at === null;
+    const page = await this.#page(newest ? { before_seq: 0 } : at ? { at } : { around_seq: seq });
+    this.messages = page.messages;
+    this.#older = newest ? page.next_seq : (page.messages[0]?.seq ?? 0);
+    this.#newer = newest ? (page.messages.at(-1)?.seq ?? 0) : page.next_seq - 1;
+    this.hasOlder = newest ? page.has_more : page.has_more_before;
+    this.hasNewer = !newest && page.has_more;
+    this.loaded = true;
+  }
+
   loadOlder() {
-    return this.hasOlder && !this.#busy ? this.exclusive(() => this.#readOlder(this.#older)) : this.#busy;
+    return this.hasOlder && !this.#busy ? this.exclusive(() => this.#readOlder()) : this.#busy;
   }
 
   loadNewer() {
@@ -99,9 +111,8 @@ export class Timeline extends EventTarget {
     }
   }
 
-  async #readOlder(before) {
-    const page = await this.#page({ before_seq: before });
-    if (before === 0) this.#newer = page.messages.at(-1)?.seq ?? 0;
+  async #readOlder() {
+    const page = await this.#page({ before_seq: this.#older });
     this.messages = [...page.messages, ...this.messages];
     this.#older = page.next_seq;
     this.hasOlder = page.has_more;
@@ -241,6 +252,10 @@ export class Thread extends Timeline {
   }
 
   windowMax = Infinity;
+
+  reopen() {
+    return this.open();
+  }
 
   open() {
     return this.exclusive(async () => {

@@ -5,6 +5,7 @@ It runs when somebody asks (`/readyz`, `/metrics`) and its answer is good for a 
 """
 
 import asyncio
+from contextlib import suppress
 
 import httpx
 import structlog
@@ -20,6 +21,7 @@ from nottermost_chat.services import Services
 
 FRESH_S = 5.0  # an answer is good for this long
 WITHIN_S = 3.0  # a message that takes longer counts as lost
+AGAIN_S = 1.0  # after one that did not come through
 KEEP_ENTRIES = 100  # of the canary's conversation; older ones are trimmed
 NAME = "canary"
 ADDRESS = "canary@localhost.invalid"
@@ -33,7 +35,8 @@ class Canary:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._url = ""
-        self._asked = asyncio.Event()
+        self._asked, self._idle = asyncio.Event(), asyncio.Event()
+        self._idle.set()
         self._came_at: float | None = None
         self._reason = "no message has gone through yet"
 
@@ -53,15 +56,28 @@ class Canary:
             return False, self._reason
         return True, f"a message went through {age_s:.1f} s ago"
 
+    async def settle(self) -> None:
+        """Wait, for a while, until nothing is under way: what is cancelled while it connects leaves a socket behind."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), WITHIN_S)
+
+    async def _rest(self, seconds: float = 0.0) -> None:
+        """Do nothing for a while, and then until somebody asks."""
+        self._idle.set()
+        await asyncio.sleep(seconds)
+        await self._asked.wait()
+        self._idle.clear()
+
     async def run(self) -> None:
+        pause_s = 0.0
         while True:
-            await self._asked.wait()
+            await self._rest(pause_s)
             try:
                 await self._stay_connected()
             except (ChatError, httpx.HTTPError, OSError, WSError, TimeoutError) as error:
                 self._reason = f"the canary message did not come through: {str(error) or type(error).__name__}"
                 logger.warning("canary_failed", error=repr(error))
-                await asyncio.sleep(1)
+                pause_s = AGAIN_S
 
     async def _stay_connected(self) -> None:
         user_id, conversation_id = await self._prepare()
@@ -71,7 +87,6 @@ class Canary:
         async with ChatClient(rest) as chat:
             events = chat.events()
             while True:
-                await self._asked.wait()
                 self._asked.clear()
                 async with asyncio.timeout(WITHIN_S):
                     ack = await chat.send(conversation_id, "canary")
@@ -81,7 +96,7 @@ class Canary:
                 self._came_at = self._services.clock.monotonic()
                 if ack.seq % KEEP_ENTRIES == 0:
                     await self._services.store.trim(conversation_id, ack.seq - KEEP_ENTRIES)
-                await asyncio.sleep(FRESH_S)
+                await self._rest(FRESH_S)
 
     async def _prepare(self) -> tuple[str, str]:
         """The canary's account and its conversation with itself."""

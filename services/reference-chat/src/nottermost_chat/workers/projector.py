@@ -19,9 +19,11 @@ class Projector:
         self._directory, self._pictures, self._pause_s = directory, pictures, pause_s
 
     async def handle(self, records: Sequence[LogRecord]) -> None:
-        for record in records:
-            if record.entry.kind is EntryKind.MEMBERSHIP:
-                await self._pictures.at(record.entry.conversation_id, record.entry.seq)
+        changed: dict[str, int] = {}
+        for entry in (record.entry for record in records if record.entry.kind is EntryKind.MEMBERSHIP):
+            changed[entry.conversation_id] = max(entry.seq, changed.get(entry.conversation_id, 0))
+        for conversation_id, seq in changed.items():
+            await self._apply_memberships(conversation_id, seq)
         await self._directory.cursors.touch_activity(
             {record.entry.conversation_id: record.entry.created_at for record in records}
         )
@@ -35,3 +37,9 @@ class Projector:
         if mentioned:
             await self._directory.cursors.add_mentions(mentioned)
         await asyncio.sleep(self._pause_s)
+
+    async def _apply_memberships(self, conversation_id: str, seq: int) -> None:
+        """Apply what a crash left; else ingest has done it, and one row tells: no look at the members, who may be many."""
+        row = await self._directory.conversations.get(conversation_id)
+        if row is not None and row.members_seq < seq:
+            await self._pictures.project(conversation_id, row.members_seq)

@@ -1,7 +1,7 @@
 /** Browsing and creating channels, creating groups. */
 
 import { api } from "../api.js";
-import { attempt, h, icon, joined, twoLines } from "../dom.js";
+import { attempt, counted, h, icon, joined, twoLines } from "../dom.js";
 import { conversationPath, navigate } from "../router.js";
 import { store } from "../store.js";
 import { sync } from "../sync.js";
@@ -25,7 +25,7 @@ export function browseChannels() {
   };
   const row = (channel) => {
     const { title, members, archived, joined: inside } = channel;
-    const about = joined(`${members} member${members === 1 ? "" : "s"}`, archived && "archived", channel.purpose || channel.topic);
+    const about = joined(counted(members, "member"), archived && "archived", channel.purpose || channel.topic);
     const action = inside ? "Open" : "Join";
     const props = { class: inside || archived ? null : "primary", "aria-label": `${action} ${title}`, disabled: archived && !inside, onclick: () => open(channel) };
     return h("li", { class: "channel" }, icon(channel.private ? "lock" : "hash"), twoLines(title, about), h("button", props, action));

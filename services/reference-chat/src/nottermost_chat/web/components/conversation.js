@@ -1,7 +1,7 @@
 /** A conversation: head, messages, who is typing, composer. */
 
 import { api } from "../api.js";
-import { attempt, Component, h, icon, iconButton } from "../dom.js";
+import { attempt, Component, counted, h, icon, iconButton } from "../dom.js";
 import { store } from "../store.js";
 import { sync } from "../sync.js";
 import { acceptDrops } from "./composer.js";
@@ -95,7 +95,7 @@ export class ConversationView extends Component {
       h("span", { class: "topic dim", dir: "auto", title: about || null }, about),
       iconButton("calendar", "Jump to a date", ({ currentTarget }) => openDatePicker(currentTarget, (at) => this.#list.show(sync.timeline(this.#id), { at }))),
       iconButton("search", "Search", open("search")),
-      type === "DM" ? "" : h("button", { class: "members-button", "aria-label": `${member_count} members, details`, onclick: open("details") }, icon("people"), String(member_count)),
+      type === "DM" ? "" : h("button", { class: "members-button", "aria-label": `${counted(member_count, "member")}, details`, onclick: open("details") }, icon("people"), String(member_count)),
     );
     if (focused) [...this.#head.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === focused)?.focus();
   }

@@ -1,6 +1,6 @@
 /** The messages of a timeline: scrolling that keeps its place, the "new messages" line, actions on a message. */
 
-import { attempt, Component, copyText, h, icon, iconButton, reconcile, rovingFocus, toast } from "../dom.js";
+import { attempt, Component, copyText, counted, h, icon, iconButton, reconcile, rovingFocus, toast } from "../dom.js";
 import { emojiLabel, noteEmoji, recentEmoji } from "../emoji.js";
 import { outbox } from "../outbox.js";
 import { conversationPath } from "../router.js";
@@ -285,6 +285,7 @@ export class MessageList extends Component {
     if (!this.#timeline?.loaded) return;
     this.#stuck = this.#distance() < BOTTOM_WITHIN_PX && !this.#timeline.hasNewer;
     this.#kept = this.#anchor();
+    this.#timeline.place = this.#stuck ? null : (this.#kept?.row.message?.seq ?? null);
     this.#drawJump();
     this.#loadMore();
     this.#see();
@@ -294,7 +295,7 @@ export class MessageList extends Component {
     const away = this.#timeline.hasNewer || this.#distance() > 300;
     const unread = this.threadId ? 0 : (this.conversation?.unread_count ?? 0);
     this.#jump.hidden = !away;
-    const label = unread ? `${unread} new message${unread === 1 ? "" : "s"}` : "Jump to newest";
+    const label = unread ? counted(unread, "new message") : "Jump to newest";
     if (this.#jump.textContent !== label) this.#jump.replaceChildren(icon("down", 16), label);
   }
 

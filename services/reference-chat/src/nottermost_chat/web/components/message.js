@@ -1,6 +1,6 @@
 /** One message as a list item. Clicks are handled by the list, through `data-action`. */
 
-import { h, icon } from "../dom.js";
+import { counted, h, icon } from "../dom.js";
 import { emojiLabel, reactionText } from "../emoji.js";
 import { renderMarkup } from "../markup.js";
 import { conversationPath } from "../router.js";
@@ -152,7 +152,7 @@ function reactions(message) {
 }
 
 function threadBar(message) {
-  const replies = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
+  const replies = counted(message.reply_count, "reply", "replies");
   return h(
     "button",
     { class: "thread-bar", "data-action": "thread", "aria-label": `${replies}, open thread` },

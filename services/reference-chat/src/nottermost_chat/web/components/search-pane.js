@@ -1,7 +1,7 @@
 /** Search: a query with filters, hits with highlights, a jump to each. */
 
 import { api } from "../api.js";
-import { attempt, Component, h, iconButton } from "../dom.js";
+import { attempt, Component, counted, h, iconButton } from "../dom.js";
 import { conversationPath, navigate } from "../router.js";
 import { store } from "../store.js";
 import { formatFull, formatShort } from "../time.js";
@@ -84,7 +84,7 @@ export class SearchPane extends Component {
 
   #take({ hits, total, unknown }, offset) {
     this.#hits = offset ? [...this.#hits, ...hits] : hits;
-    const count = total === 1 ? "1 message" : `${total.toLocaleString("en")} messages`;
+    const count = counted(total, "message");
     this.#status.textContent = unknown.length ? `${count}. Not known: ${unknown.join(", ")}` : count;
     this.total = total;
     this.render();

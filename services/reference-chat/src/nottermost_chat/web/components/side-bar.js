@@ -1,7 +1,7 @@
 /** Workspaces, and the conversations of the one that is open. */
 
 import { api } from "../api.js";
-import { attempt, Component, h, icon, iconButton, reconcile, rovingFocus } from "../dom.js";
+import { attempt, Component, counted, h, icon, iconButton, reconcile, rovingFocus } from "../dom.js";
 import { conversationPath, navigate } from "../router.js";
 import { store } from "../store.js";
 import { sync } from "../sync.js";
@@ -90,7 +90,7 @@ export class SideBar extends Component {
   }
 
   #workspace({ workspace_id, name, badge, unread }) {
-    const label = badge ? `${name}, ${badge} mentions` : name;
+    const label = badge ? `${name}, ${counted(badge, "mention")}` : name;
     const mark = badge ? h("span", { class: "badge" }, String(badge)) : unread ? h("span", { class: "dot" }) : null;
     const current = workspace_id === store.workspaceId ? "true" : null;
     return h("a", { href: `/w/${workspace_id}`, class: "workspace", title: name, "aria-label": label, "aria-current": current }, tile(workspace_id, name, "square"), mark);
@@ -154,6 +154,7 @@ export class SideBar extends Component {
     const { type, unread_count, other_user_ids } = conversation;
     const badge = store.badge(conversation);
     const title = store.titleOf(conversation);
+    const waiting = type === "CHANNEL" ? counted(badge, "mention") : `${badge} unread`;
     const other = other_user_ids[0] ?? store.me.user_id;
     const face = type === "DM" && h("span", { class: "with-presence" }, avatar(other, "tiny"), presenceDot(other));
     const picture = face || icon(type === "GROUP" ? "people" : conversation.private ? "lock" : "hash", 16);
@@ -167,7 +168,7 @@ export class SideBar extends Component {
           class: unread_count ? "side-item unread" : "side-item",
           tabindex: "-1",
           "aria-current": conversation.conversation_id === this.current ? "page" : null,
-          "aria-label": [title, badge ? `${badge} ${type === "CHANNEL" ? "mentions" : "unread"}` : unread_count ? "unread" : ""].filter(Boolean).join(", "),
+          "aria-label": [title, badge ? waiting : unread_count ? "unread" : ""].filter(Boolean).join(", "),
           "data-conversation-id": conversation.conversation_id,
           "data-unread": unread_count || null,
         },

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nottermost_chat.search.graphemes import grapheme_end, grapheme_start, is_grapheme_start
+from nottermost_chat.graphemes import grapheme_end, grapheme_start, is_grapheme_start
 
 
 @pytest.mark.parametrize(
