@@ -49,10 +49,13 @@ class RawClient(asyncio.Protocol):
         at, size, on_frame = 0, len(buffer), self.on_frame
         while size - at >= 2:
             length, start = buffer[at + 1], at + 2
+            masked, length = length & 0x80, length & 0x7F
             if length == 126:
                 length, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
             elif length == 127:
                 length, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
+            if masked:  # as `send` does it: with 0
+                start += 4
             if size < start + length:
                 break
             self.frames += 1

@@ -50,9 +50,17 @@ async def bare_server() -> AsyncIterator[RunningServer]:
 
 
 @asynccontextmanager
-async def _process(command: str, environment: dict[str, str]) -> AsyncIterator[RunningServer]:
+async def bare_sends_server(folder: Path, senders: int, body: str) -> AsyncIterator[RunningServer]:
+    """The reference: a bare uvloop loop that commits what it gets in groups and sends it back."""
+    command = "from nottermost_chat.bench.reference import run_bare_sends; run_bare_sends()"
+    async with _process(command, {}, str(folder), str(senders), body) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _process(command: str, environment: dict[str, str], *arguments: str) -> AsyncIterator[RunningServer]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", command, env=os.environ | environment, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", command, *arguments, env=os.environ | environment, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
