@@ -1,0 +1,1 @@
+"""The platform as code: Pulumi programs, and the graph of what they declare."""

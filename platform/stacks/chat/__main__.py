@@ -1,0 +1,4 @@
+from nottermost_platform.program import run
+from nottermost_platform.stacks import chat
+
+run(chat)
