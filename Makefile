@@ -4,12 +4,14 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 MEMBERS := conventions services/reference-chat cli
+DEV_MEMBERS := $(MEMBERS) platform
 PYPROJECTS := $(MEMBERS:=/pyproject.toml)
+DEV_PYPROJECTS := $(DEV_MEMBERS:=/pyproject.toml)
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n 2
 # Our members are resolved from the checkout and never from an index.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli,--no-emit-package nottermost-$(name))
+	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform,--no-emit-package nottermost-$(name))
 
 .PHONY: help setup run dev test test-unit coverage lint fmt bench lock ci clean
 
@@ -20,7 +22,7 @@ help: ## list what can be done
 	@requirements/install.sh run
 	@touch $@
 
-.venv/.dev: requirements/dev.txt requirements/install.sh $(PYPROJECTS)
+.venv/.dev: requirements/dev.txt requirements/install.sh $(DEV_PYPROJECTS)
 	@requirements/install.sh dev
 	@touch .venv/.run $@
 
@@ -50,21 +52,23 @@ lint: .venv/.dev ## check style, types, imports, lock files and generated docume
 	@$(BIN)/lint-imports --no-logo
 	@! grep -nE '^ *(-i|-f|--(extra-)?index-url|--find-links)|://|file:|# +via .*/(home|root|work|tmp)/' requirements/*.txt
 	@$(BIN)/nottermost chat docs --check
+	@$(BIN)/nottermost env schemas --check
 
 fmt: .venv/.dev ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
 
-bench: .venv/.run ## measure the chat against references on this machine
+bench: .venv/.dev ## measure the chat and the platform's captures against references on this machine
 	@$(BIN)/nottermost chat bench $(ARGS)
+	@$(BIN)/nottermost env bench
 
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt
-	@$(COMPILE) $(ARGS) --group install --group dev -c requirements/run.txt $(PYPROJECTS) -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) --group install --group dev -c requirements/run.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
 
 ci: ## exactly what CI runs
 	@.ci/run
 
 clean: ## remove .venv, caches and build products; the chat's data stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
-	@find $(MEMBERS) -name __pycache__ -prune -exec rm -rf {} +
+	@find $(DEV_MEMBERS) -name __pycache__ -prune -exec rm -rf {} +

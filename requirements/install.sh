@@ -44,4 +44,7 @@ echo "Installing the locked packages into $venv (once; takes under a minute)" >&
 # The lock lists everything, so pip has nothing to resolve; our members are built by the locked flit-core.
 pip() { $venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 pip install --no-deps --require-hashes -r "requirements/$set_name.txt"
-pip install --no-deps --no-index --no-build-isolation -e conventions -e services/reference-chat -e cli
+members="conventions services/reference-chat cli"
+[ "$set_name" = run ] || members="$members platform"
+# shellcheck disable=SC2086 # one option a member
+pip install --no-deps --no-index --no-build-isolation $(printf -- '-e %s ' $members)

@@ -149,8 +149,7 @@ def bench(
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
         return
     for row in rows:
-        ratio = "" if row.ratio is None else f"ratio {row.ratio:.2f}"
-        print(f"{row.name:<44}{row.value:>12,.1f} {row.unit:<4} {ratio:<12} {row.aim:<20} {row.reference}".rstrip())
+        print(row.render())
 
 
 @app.command()

@@ -21,6 +21,7 @@ from nottermost_chat.bench.server import (
     pin,
     raise_file_limit,
 )
+from nottermost_conventions.figures import Figure
 
 SENDERS = 64
 READERS = 1000
@@ -33,18 +34,7 @@ LAST_ARRIVE_S = 1.0
 TURNS = 3
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One figure: what was measured, beside what, and what is aimed at."""
-
-    name: str
-    value: float
-    unit: str
-    reference: str = ""
-    ratio: float | None = None
-    aim: str = ""
-
-
-async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[str], None]) -> list[Row]:
+async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[str], None]) -> list[Figure]:
     """Measure everything.
 
     Args:
@@ -58,7 +48,7 @@ async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[st
         data = Path(name)
         tell("making a crowd")
         crowd = await make_crowd(data / "chat", IDLE, pairs=SENDERS // 2, in_channel=READERS)
-        rows = [Row("one fdatasync", measure_fdatasync_ms(data), "ms")]
+        rows = [Figure("one fdatasync", measure_fdatasync_ms(data), "ms")]
         tell("sends")
         sends, bare, acknowledged = await compare_sends(data, crowd)
         rows.append(_against("durable sends", sends, "1/s", f"bare store {bare:,.0f}/s", sends / bare, "≥ 0.3"))
@@ -96,7 +86,7 @@ class _Place(msgspec.Struct):
     sent: int = 0
 
 
-async def compare_sends(data: Path, crowd: Crowd) -> tuple[float, float, Row]:
+async def compare_sends(data: Path, crowd: Crowd) -> tuple[float, float, Figure]:
     """Sends a second, the bare store's, and what a sender waits at that rate: medians of turns with the two in turn."""
     sends, bares, waits = list[float](), list[float](), list[list[float]]()
     async with chat_server(data / "chat") as server:
@@ -106,7 +96,7 @@ async def compare_sends(data: Path, crowd: Crowd) -> tuple[float, float, Row]:
             sends.append(rate)
             waits.append(waited)
     p50, p99 = (median(_at(each, share) for each in waits) * 1000 for share in (0.5, 0.99))
-    return median(sends), median(bares), Row("acknowledgement p99 at saturation", p99, "ms", f"p50 {p50:.1f} ms")
+    return median(sends), median(bares), Figure("acknowledgement p99 at saturation", p99, "ms", f"p50 {p50:.1f} ms")
 
 
 async def measure_sends(server: RunningServer, crowd: Crowd, turn: str) -> tuple[float, list[float]]:
@@ -143,7 +133,7 @@ async def measure_sends(server: RunningServer, crowd: Crowd, turn: str) -> tuple
     return done / seconds, sorted(waits)
 
 
-async def compare_latency(data: Path, crowd: Crowd, per_s: float) -> list[Row]:
+async def compare_latency(data: Path, crowd: Crowd, per_s: float) -> list[Figure]:
     """Send to deliver beside a bare loop that commits and answers, in turns: what stalls the machine shows in both.
 
     The figure is the median of the turns, since one stall of a shared machine lasts longer than a turn's worst 1 %.
@@ -210,7 +200,7 @@ class _New(msgspec.Struct):
 _decode = msgspec.json.Decoder(_New).decode
 
 
-async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float, list[Row]]:
+async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float, list[Figure]]:
     """One channel with 1,000 readers; 16 of them send as fast as they are acknowledged."""
     counts: dict[RawClient, int] = {}
     waits: list[float] = []
@@ -260,8 +250,8 @@ async def measure_deliveries(server: RunningServer, crowd: Crowd) -> tuple[float
     waits.sort()
     note = f"{half:,.0f} messages/s to {READERS:,} readers"
     return rate, [
-        Row("fan-out send to deliver p50", _at(waits, 0.5) * 1000, "ms", note),
-        Row("fan-out send to deliver p99", _at(waits, 0.99) * 1000, "ms", note),
+        Figure("fan-out send to deliver p50", _at(waits, 0.5) * 1000, "ms", note),
+        Figure("fan-out send to deliver p99", _at(waits, 0.99) * 1000, "ms", note),
     ]
 
 
@@ -304,7 +294,7 @@ async def measure_memory(server: RunningServer, tokens: list[str]) -> tuple[floa
     return each, before
 
 
-async def measure_import(data: Path, export: Path, bare: float) -> Row:
+async def measure_import(data: Path, export: Path, bare: float) -> Figure:
     """The whole import, search index included."""
     from nottermost_chat.settings import load_settings
     from nottermost_chat.slack.importer import run_import
@@ -317,8 +307,8 @@ async def measure_import(data: Path, export: Path, bare: float) -> Row:
     return _against(name, rate, "1/s", f"bare store {bare:,.0f}/s", rate / bare, "≤ 15 s for 16,466")
 
 
-def _against(name: str, value: float, unit: str, reference: str, ratio: float, aim: str) -> Row:
-    return Row(name, value, unit, reference, ratio, aim)
+def _against(name: str, value: float, unit: str, reference: str, ratio: float, aim: str) -> Figure:
+    return Figure(name, value, unit, reference, ratio, aim)
 
 
 def _at(ordered: list[float], share: float) -> float:
