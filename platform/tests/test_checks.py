@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nottermost_platform.checks import OWNERSHIP, check_graph, check_stack
+from nottermost_platform.checks import OWNERSHIP, PROVIDER_TYPE, check_graph, check_stack
 from nottermost_platform.graph import Resource, StackGraph
 from nottermost_platform.naming import REQUIRED_TAGS
 from nottermost_platform.replacements import replaces
@@ -36,6 +36,7 @@ def test_each_promise_of_a_resource() -> None:
     assert codes(bucket) == set()
     assert codes(bucket, provider=None) == {"provider"}
     assert codes(bucket, parent=None) == {"parent"}
+    assert codes(bucket, region="us-west-9") == {"region"}
     assert codes(bucket, parent="urn:pulumi:x::p::pulumi:pulumi:Stack::p-x") == {"parent"}
     assert codes(bucket, tags={}) == {"tags"}
     assert codes(bucket, tags={**bucket.tags, "nottermost-id": "0" * 16}) == {"tags"}
@@ -44,6 +45,23 @@ def test_each_promise_of_a_resource() -> None:
     unprotected = msgspec.structs.replace(bucket.options, protect=False)
     assert codes(bucket, options=unprotected) == {"protect"}
     assert codes(bucket, "dev", options=unprotected) == set()
+
+
+def test_a_stack_has_one_provider_of_its_own() -> None:
+    """Of its account and region, with no tags by default but the one that says who manages."""
+    stack = next(each for each in graph_of("prod").stacks if (each.name, each.region) == ("async", "eu-west-1"))
+    provider = next(each for each in stack.resources if each.type == PROVIDER_TYPE)
+
+    def said(*changed: dict[str, Any]) -> list[str]:
+        providers = [msgspec.structs.replace(provider, inputs=provider.inputs | each) for each in changed]
+        altered = msgspec.structs.replace(stack, resources=providers)
+        return [finding.message for finding in check_stack(altered, "prod")]
+
+    assert said({}) == []
+    assert "second provider" in said({}, {"region": "us-east-1"})[0]
+    assert "another region" in said({"region": "us-east-1"})[0]
+    assert "allowedAccountIds" in said({"allowedAccountIds": None})[0]
+    assert "default tags" in said({"defaultTags": '{"tags":{"env":"prod"}}'})[0]
 
 
 def test_each_row_of_the_ownership_table_is_in_use() -> None:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from nottermost_platform.graph import Graph, Resource, StackGraph
-from nottermost_platform.naming import REQUIRED_TAGS, environment_class, nottermost_id
-from nottermost_platform.program import is_taggable
+from nottermost_platform.naming import PRIMARY, REQUIRED_TAGS, STANDBY, environment_class, nottermost_id
+from nottermost_platform.policy import canonical_json
+from nottermost_platform.program import MANAGED_BY, is_taggable
 from nottermost_platform.sdk_check import check_inputs
 from nottermost_platform.tokens import sdk_class
 from nottermost_platform.validators import check_resource, check_together
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
+PROVIDER_TYPE: Final = "pulumi:providers:aws"
+DEFAULT_TAGS: Final = canonical_json({"tags": {"managed-by": MANAGED_BY}})
 
 
 def _is_weighted(resource: Resource) -> bool:
@@ -98,6 +101,22 @@ def check_stack(stack: StackGraph, env: str) -> Iterator[Finding]:
             yield Finding(code, resource.urn, message)
     for urn, message in check_together(stack):
         yield Finding("inputs", urn, message)
+    yield from _check_provider(stack)
+
+
+def _check_provider(stack: StackGraph) -> Iterator[Finding]:
+    providers = [each for each in stack.resources if each.type == PROVIDER_TYPE]
+    for extra in providers[1:]:
+        yield Finding(
+            "provider", extra.urn, "is a second provider; another region is the `region` argument of a resource"
+        )
+    for provider in providers[:1]:
+        if provider.inputs.get("region") != stack.region:
+            yield Finding("provider", provider.urn, f"is of another region than its stack, {stack.region}")
+        if not provider.inputs.get("allowedAccountIds"):
+            yield Finding("provider", provider.urn, "says no allowedAccountIds: the wrong credentials would do")
+        if provider.inputs.get("defaultTags") != DEFAULT_TAGS:
+            yield Finding("provider", provider.urn, f"has other default tags than {DEFAULT_TAGS}; tag by Component.add")
 
 
 def _check_resource(resource: Resource, env: str) -> Iterator[tuple[str, str]]:
@@ -105,6 +124,8 @@ def _check_resource(resource: Resource, env: str) -> Iterator[tuple[str, str]]:
         return
     if resource.provider is None:
         yield "provider", "has no explicit provider; hang it on a component of the stack"
+    if resource.region not in (PRIMARY, STANDBY):
+        yield "region", f"is in {resource.region}; there are {PRIMARY} and {STANDBY}"
     if resource.parent is None or STACK_TYPE in resource.parent:
         yield "parent", "hangs on the stack itself; add it by a component"
     for message in check_inputs(resource.type, resource.inputs):
