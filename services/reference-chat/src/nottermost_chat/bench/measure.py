@@ -70,7 +70,11 @@ async def run_bench(folder: Path | None, export: Path | None, tell: Callable[[st
         async with chat_server(data / "chat") as server:
             kib, without = await measure_memory(server, crowd.tokens)
         said = f"bare loop {bare_kib:.1f} KiB; the chat without any {without / 1024:,.0f} MiB"
-        rows.append(_against(f"idle connection, of {IDLE:,}", kib, "KiB", said, kib / bare_kib, "≤ 12 KiB"))
+        rows.append(
+            _against(
+                f"idle connection, of {IDLE:,}", kib, "KiB", said, kib / bare_kib if bare_kib else None, "≤ 12 KiB"
+            )
+        )
         if export is not None:
             tell("import")
             rows.append(await measure_import(data / "import", export, bare))
@@ -307,7 +311,7 @@ async def measure_import(data: Path, export: Path, bare: float) -> Figure:
     return _against(name, rate, "1/s", f"bare store {bare:,.0f}/s", rate / bare, "≤ 15 s for 16,466")
 
 
-def _against(name: str, value: float, unit: str, reference: str, ratio: float, aim: str) -> Figure:
+def _against(name: str, value: float, unit: str, reference: str, ratio: float | None, aim: str) -> Figure:
     return Figure(name, value, unit, reference, ratio, aim)
 
 
