@@ -3,14 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
-from nottermost_cli.main import main
+from nottermost_cli.testing import Call, make_call
 from nottermost_conventions import ExitCode
 from nottermost_conventions.contracts import SCHEMAS
 from nottermost_platform.checks import OWNERSHIP, Owned
@@ -20,34 +19,10 @@ NOTTERMOST = str(Path(sys.executable).with_name("nottermost"))
 WITHIN_S = 60
 
 
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Result]
-
-
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Runs the command in this process, where the SDK is loaded once for all tests."""
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr("sys.argv", ["nottermost", "env", *arguments])
-        capfd.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        sys.stdout.flush()
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return Result(code, captured.out, captured.err)
-
-    return run
+    """Runs the command in this process."""
+    return make_call(monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -134,7 +109,11 @@ def test_a_finding_fails_and_accepts_nothing(call: Call, tmp_path: Path, monkeyp
     """Each finding is a line; exit 1 wins over 3, and no golden is written."""
     monkeypatch.setitem(OWNERSHIP, "aws:ec2/vpc:Vpc", (Owned(("cidrBlock",), "nobody"),))
     arguments = ("preview", "dev", "--stack", "network", "--graphs", str(tmp_path))
-    for result in (call(*arguments, "--accept"), call(*arguments, "--expect-no-changes"), call(*arguments, "--json")):
+    for result in (
+        call(*arguments, "--accept"),
+        call(*arguments, "--expect-no-changes"),
+        call(*arguments, "--json"),
+    ):
         assert result.code == ExitCode.FAILED
         assert result.err.endswith("(ownership)\n")
         assert len(result.err.splitlines()) == 1

@@ -4,13 +4,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nottermost_cli.main import main
+from nottermost_cli.testing import Call, make_call
 from nottermost_conventions import ExitCode
 from nottermost_platform.checks import OWNERSHIP, Owned
 from nottermost_platform.configuration import STACKS
@@ -21,19 +20,9 @@ REASON = "the pipeline is down and so is the chat"
 DEV = ["account", "network", "identity", "data", "async", "edge", "cluster", "observability", "chat", "delivery"]
 
 
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Result]
-
-
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
-    """Runs the command in this process; the audit goes to a folder of the test."""
+    """With nothing of the environment that could be meant for Pulumi; the audit goes to a folder of the test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in (
         "PULUMI_BACKEND_URL",
@@ -43,21 +32,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp
         "AWS_PROFILE",
     ):
         monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr("sys.argv", ["nottermost", "env", *arguments])
-        capfd.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        sys.stdout.flush()
-        captured = capfd.readouterr()
-        assert "Traceback" not in captured.err
-        return Result(code, captured.out, captured.err)
-
-    return run
+    return make_call(monkeypatch, capfd)
 
 
 class Pulumi:

@@ -7,14 +7,15 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from nottermost_platform.configuration import STACKS, parse_settings
+from nottermost_platform.catalog import places
+from nottermost_platform.configuration import STACKS, parse_settings, stack_file
 from nottermost_platform.graph import encode
 from nottermost_platform.preview import accept
 from nottermost_platform.schemas import FOLDER, find_stale, graph_schema, write_schemas
 from nottermost_platform.settings import SettingsError, merge
-from nottermost_platform.testing import what_if
+from nottermost_platform.testing import ENVIRONMENTS, what_if
 
-FILES = sorted(STACKS.glob("*/Pulumi.*-*.yaml"))
+FILES = sorted(stack_file(name, place) for env in ENVIRONMENTS for name, place in places(env))
 
 
 def validator(path: Path) -> jsonschema_rs.Validator:
