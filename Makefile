@@ -4,14 +4,14 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 MEMBERS := conventions services/reference-chat cli
-DEV_MEMBERS := $(MEMBERS) platform
+DEV_MEMBERS := $(MEMBERS) platform cost-model
 PYPROJECTS := $(MEMBERS:=/pyproject.toml)
 DEV_PYPROJECTS := $(DEV_MEMBERS:=/pyproject.toml)
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n 2
 # Our members are resolved from the checkout and never from an index.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform,--no-emit-package nottermost-$(name))
+	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform cost,--no-emit-package nottermost-$(name))
 
 .PHONY: help setup run dev test test-unit coverage lint fmt bench lock ci clean
 
@@ -53,14 +53,16 @@ lint: .venv/.dev ## check style, types, imports, lock files and generated docume
 	@! grep -nE '^ *(-i|-f|--(extra-)?index-url|--find-links)|://|file:|# +via .*/(home|root|work|tmp)/' requirements/*.txt
 	@$(BIN)/nottermost chat docs --check
 	@$(BIN)/nottermost env schemas --check
+	@$(BIN)/nottermost cost docs --check
 
 fmt: .venv/.dev ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
 
-bench: .venv/.dev ## measure the chat and the platform's captures against references on this machine
+bench: .venv/.dev ## measure the chat, the platform's captures and the cost model against references on this machine
 	@$(BIN)/nottermost chat bench $(ARGS)
 	@$(BIN)/nottermost env bench
+	@$(BIN)/nottermost cost bench
 
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt

@@ -45,6 +45,6 @@ echo "Installing the locked packages into $venv (once; takes under a minute)" >&
 pip() { $venv/bin/python -m pip --disable-pip-version-check --quiet "$@"; }
 pip install --no-deps --require-hashes -r "requirements/$set_name.txt"
 members="conventions services/reference-chat cli"
-[ "$set_name" = run ] || members="$members platform"
+[ "$set_name" = run ] || members="$members platform cost-model"
 # shellcheck disable=SC2086 # one option a member
 pip install --no-deps --no-index --no-build-isolation $(printf -- '-e %s ' $members)
