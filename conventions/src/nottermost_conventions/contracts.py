@@ -8,6 +8,9 @@ from typing import Any, Final
 from nottermost_conventions.errors import NottermostError
 
 GRAPH: Final = "nottermost.graph/1"
+SCENARIO: Final = "nottermost.scenario/1"
+COEFFICIENTS: Final = "nottermost.coefficients/1"
+ESTIMATE: Final = "nottermost.estimate/1"
 SCHEMAS: Final = Path(__file__).with_name("schemas")
 
 
