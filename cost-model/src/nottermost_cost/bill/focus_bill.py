@@ -1,0 +1,30 @@
+"""Rows of a FOCUS 1.x export."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from nottermost_cost.bill.amounts import Amounts, parse_amounts
+from nottermost_cost.bill.reading import Batch
+from nottermost_cost.bill.rows import COSTS, LIST_UNIT_PRICE, QUANTITY, Rows, coalesce
+
+REQUIRED: Final = ("BilledCost", "ChargeCategory", "ChargePeriodStart", "EffectiveCost")
+ESTIMATE_MARK: Final = "x_Origin"  # our own estimates have this column, and nothing billed
+
+
+def read_focus(batch: Batch) -> Rows:
+    """Raises: BillError with the row of an amount that is no number."""
+    amounts: dict[str, Amounts] = {
+        name: parse_amounts(batch.columns[name], name, batch.numbers)
+        for name in (*COSTS, LIST_UNIT_PRICE, QUANTITY)
+        if name in batch.columns
+    }
+    price_ids = batch.texts("SkuPriceId").map(lambda text: text.partition(".")[0])  # sku.offer.rate
+    sku = coalesce(batch.texts("SkuId"), price_ids)
+    return Rows(replace(batch, columns=batch.columns | {"SkuId": sku}), amounts)
+
+
+def missing_columns(header: Sequence[str]) -> list[str]:
+    """What a file cannot be read without; an estimate of our own needs no BilledCost."""
+    needed = [name for name in REQUIRED if name != "BilledCost" or ESTIMATE_MARK not in header]
+    return [name for name in needed if name not in header]
