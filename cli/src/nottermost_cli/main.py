@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from nottermost_cli import chat, env
+from nottermost_cli import chat, cost, env
 from nottermost_conventions import ExitCode, NottermostError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(chat.app, name="chat")
 app.add_typer(env.app, name="env")
+app.add_typer(cost.app, name="cost")
 
 
 def main() -> None:

@@ -23,11 +23,11 @@ class Result:
 Call = Callable[..., Result]
 
 
-def make_call(monkeypatch: "pytest.MonkeyPatch", capfd: "pytest.CaptureFixture[str]") -> Call:
+def make_call(monkeypatch: "pytest.MonkeyPatch", capfd: "pytest.CaptureFixture[str]", group: str = "env") -> Call:
     """`call("preview", "dev")` is `nottermost env preview dev` where the SDK is loaded already; no traceback passes."""
 
     def run(*arguments: str) -> Result:
-        monkeypatch.setattr("sys.argv", ["nottermost", "env", *arguments])
+        monkeypatch.setattr("sys.argv", ["nottermost", group, *arguments])
         capfd.readouterr()
         try:
             main()
