@@ -46,7 +46,8 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_chat: Ch
     with suppress(Error):  # the page is gone with the server, what was written is not
         await ann.page.reload()
     await own_chat.start()
-    await ann.page.goto(f"{ann.url}/")
+    with suppress(Error):  # Chromium loads a failed page again by itself: then this comes too late, and it is there
+        await ann.page.goto(f"{ann.url}/")
     await ann.open("quay")
     for person in (ann, bob):
         await expect(person.page.get_by_text("Reconnecting…")).to_be_hidden(timeout=BACK_MS)
