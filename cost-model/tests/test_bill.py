@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +20,13 @@ from nottermost_cost.bill import (
     Oddity,
     actual_json,
     load_bill,
-    load_rates,
     parse_rates,
     render_actual,
     write_bill,
 )
 from nottermost_cost.bill.testing import cur_row, focus_row, write_rows
 from nottermost_cost.errors import BillError
+from nottermost_cost.numeric import exact
 from nottermost_cost.testing import require_shared
 
 SAMPLE = Path(__file__).parent / "bills" / "focus-1.0.csv"
@@ -52,8 +53,8 @@ def test_the_real_cost_and_usage_report_adds_up() -> None:
     bill = load_bill(require_shared("aws-cur-legacy-sample.csv"))
     assert (bill.kind, bill.rows) == (BillKind.CUR, 1281)
     assert bill.billed_cost == Decimal("1.68230869740") == bill.effective_cost == bill.total(CostType.BLENDED)
-    assert bill.list_cost == Decimal("3.35617269490")
-    assert bill.contracted_cost is None
+    assert bill.total(CostType.LIST) == Decimal("3.35617269490")
+    assert bill.total(CostType.CONTRACTED) is None
     assert bill.by(Dimension.CATEGORY) == {"Usage": Decimal("1.60230869740"), "Tax": Decimal("0.08")}
     assert list(bill.by(Dimension.PROVIDER)) == ["AWS"]
     assert [(month.month, month.complete) for month in bill.months] == [("2023-11", False)]
@@ -82,8 +83,8 @@ def test_the_committed_bill_is_what_the_generator_writes(tmp_path: Path) -> None
     known = write_bill(tmp_path / "bill.csv", rows=80)
     assert (tmp_path / "bill.csv").read_bytes() == SAMPLE.read_bytes()
     bill = load_bill(SAMPLE)
-    assert (bill.rows, bill.billed_cost, bill.list_cost) == (known.rows, known.billed, known.listed)
-    assert (bill.contracted_cost, bill.effective_cost) == (known.contracted, known.effective)
+    assert (bill.rows, bill.billed_cost, bill.total(CostType.LIST)) == (known.rows, known.billed, known.listed)
+    assert (bill.total(CostType.CONTRACTED), bill.effective_cost) == (known.contracted, known.effective)
 
 
 @pytest.mark.slow
@@ -145,6 +146,45 @@ def test_amounts_keep_every_digit(tmp_path: Path) -> None:
     assert str(bill.billed_cost) == "1000000000.00000000520000000000000000000000001"
 
 
+@pytest.mark.parametrize("text", ["0E-50", "-0e99", "0." + "0" * 70, "$0." + "0" * 70, "(0)"])
+def test_zero_is_zero_in_any_spelling(tmp_path: Path, text: str) -> None:
+    """However many digits it has."""
+    bill = load_bill(write_rows(tmp_path / "bill.csv", [focus_row(BilledCost=text)]))
+    assert str(bill.billed_cost) == "0"
+
+
+def test_a_formatted_amount_keeps_every_digit(tmp_path: Path) -> None:
+    """Also below zero."""
+    digits = "1234567890123456789012345678.123456789"
+    bill = load_bill(write_rows(tmp_path / "bill.csv", [focus_row(BilledCost=f"(${digits})")]))
+    assert str(bill.billed_cost) == f"-{digits}"
+
+
+def test_header_names_may_have_blanks_around_them(tmp_path: Path) -> None:
+    """And names within quotes may hold line breaks."""
+    path = tmp_path / "bill.csv"
+    path.write_bytes(HEADER.replace(b",", b" , ").replace(b"\n", b',"x_\nnote"\n') + ROW[:-1] + b",a\n")
+    assert (load_bill(path).rows, load_bill(path).billed_cost) == (1, Decimal(1))
+
+
+def test_the_provider_is_who_the_row_names(tmp_path: Path) -> None:
+    """Without a ProviderName the next that the row has: service provider, publisher, invoice issuer."""
+    rows = [
+        focus_row(ProviderName="A", ServiceProviderName="B"),
+        focus_row(ProviderName="", ServiceProviderName="B"),
+        focus_row(ProviderName="NULL", ServiceProviderName="", PublisherName="C"),
+        focus_row(ProviderName="", ServiceProviderName="", PublisherName="", InvoiceIssuerName="D"),
+        focus_row(ProviderName="", ServiceProviderName="", PublisherName="", InvoiceIssuerName=""),
+    ]
+    bill = load_bill(write_rows(tmp_path / "bill.csv", rows))
+    assert bill.rows_by(Dimension.PROVIDER) == dict.fromkeys(["", "A", "B", "C", "D"], 1)
+    assert Oddity.UNKNOWN_COLUMN not in {each.code for each in bill.anomalies}
+    for row in rows:
+        del row["ProviderName"]
+    bill = load_bill(write_rows(tmp_path / "bill.csv", rows))
+    assert bill.rows_by(Dimension.PROVIDER) == {"B": 2, "": 1, "C": 1, "D": 1}
+
+
 def test_compression_changes_nothing(tmp_path: Path) -> None:
     """A gzip file is known by its content, not by its name."""
     packed = tmp_path / "bill.csv"
@@ -195,49 +235,38 @@ def test_months_tell_how_much_they_cover(tmp_path: Path) -> None:
 def test_a_savings_plan_counts_where_it_is_used(tmp_path: Path) -> None:
     """Covered usage at the plan's rate, its negation nothing, the fee with what nothing used."""
     arn = {"savingsPlan_SavingsPlanARN": "arn:sp"}
-    costs = {
-        "savingsPlan_SavingsPlanEffectiveCost": "0",
-        "savingsPlan_TotalCommitmentToDate": "0",
-        "savingsPlan_UsedCommitment": "0",
-    }
     rows = [
-        cur_row(lineItem_LineItemType="SavingsPlanCoveredUsage", lineItem_UnblendedCost="10", **arn)
-        | cur_row_costs(costs, savingsPlan_SavingsPlanEffectiveCost="7"),
-        cur_row(lineItem_LineItemType="SavingsPlanNegation", lineItem_UnblendedCost="-10", **arn)
-        | cur_row_costs(costs),
-        cur_row(lineItem_LineItemType="SavingsPlanRecurringFee", lineItem_UnblendedCost="8", **arn)
-        | cur_row_costs(costs, savingsPlan_TotalCommitmentToDate="8", savingsPlan_UsedCommitment="7"),
-        cur_row(lineItem_UnblendedCost="3", savingsPlan_SavingsPlanARN="") | cur_row_costs(costs),
-    ]
-    bill = load_bill(write_rows(tmp_path / "bill.csv", [dict(sorted(row.items())) for row in rows]))
+        cur_row(
+            lineItem_LineItemType="SavingsPlanCoveredUsage", lineItem_UnblendedCost="10",
+            savingsPlan_SavingsPlanEffectiveCost="7", **arn,
+        ),
+        cur_row(lineItem_LineItemType="SavingsPlanNegation", lineItem_UnblendedCost="-10", **arn),
+        cur_row(
+            lineItem_LineItemType="SavingsPlanRecurringFee", lineItem_UnblendedCost="8",
+            savingsPlan_TotalCommitmentToDate="8", savingsPlan_UsedCommitment="7", **arn,
+        ),
+        cur_row(lineItem_UnblendedCost="3"),
+    ]  # fmt: skip
+    bill = load_bill(write_rows(tmp_path / "bill.csv", rows))
     assert bill.billed_cost == bill.effective_cost == 11
     (plan,) = bill.commitments
     assert [plan.used, plan.unused, plan.purchased] == [7, 1, 8]
 
 
-def cur_row_costs(plain: dict[str, str], **cells: str) -> dict[str, str]:
-    """Cells of a report by their names with an underscore for the slash."""
-    return {name.replace("_", "/", 1): value for name, value in (plain | cells).items()}
-
-
 def test_a_reservation_counts_where_it_is_used(tmp_path: Path) -> None:
     """Upfront and recurring fees become the cost of the usage and of what was not used."""
     arn = {"reservation_ReservationARN": "arn:ri"}
-    fees = {
-        "reservation_EffectiveCost": "",
-        "reservation_UnusedAmortizedUpfrontFeeForBillingPeriod": "",
-        "reservation_UnusedRecurringFee": "",
-    }
     rows = [
-        cur_row(lineItem_LineItemType="DiscountedUsage", lineItem_UnblendedCost="0", **arn)
-        | cur_row_costs(fees, reservation_EffectiveCost="5"),
-        cur_row(lineItem_LineItemType="RIFee", lineItem_UnblendedCost="4", **arn)
-        | cur_row_costs(
-            fees, reservation_UnusedAmortizedUpfrontFeeForBillingPeriod="1", reservation_UnusedRecurringFee="0.5"
+        cur_row(
+            lineItem_LineItemType="DiscountedUsage", lineItem_UnblendedCost="0", reservation_EffectiveCost="5", **arn
         ),
-        cur_row(lineItem_LineItemType="Fee", lineItem_UnblendedCost="100", **arn) | cur_row_costs(fees),
-    ]
-    bill = load_bill(write_rows(tmp_path / "bill.csv", [dict(sorted(row.items())) for row in rows]))
+        cur_row(
+            lineItem_LineItemType="RIFee", lineItem_UnblendedCost="4",
+            reservation_UnusedAmortizedUpfrontFeeForBillingPeriod="1", reservation_UnusedRecurringFee="0.5", **arn,
+        ),
+        cur_row(lineItem_LineItemType="Fee", lineItem_UnblendedCost="100", **arn),
+    ]  # fmt: skip
+    bill = load_bill(write_rows(tmp_path / "bill.csv", rows))
     assert [bill.billed_cost, bill.effective_cost] == [104, Decimal("6.5")]
 
 
@@ -256,7 +285,7 @@ def test_version_two_is_read_like_the_legacy_report(tmp_path: Path) -> None:
         "resource_tags": '{"user_cost_center": "100"}',
     }
     bill = load_bill(write_rows(tmp_path / "bill.csv", [row]), tag_keys=("cost-center",))
-    assert (bill.kind, bill.billed_cost, bill.list_cost) == (BillKind.CUR, Decimal("1.25"), Decimal("2.5"))
+    assert (bill.kind, bill.billed_cost, bill.total(CostType.LIST)) == (BillKind.CUR, Decimal("1.25"), Decimal("2.5"))
     assert bill.by(Dimension.SERVICE) == {"Amazon DynamoDB": Decimal("1.25")}
     assert bill.by(Dimension.REGION) == {"eu-west-1": Decimal("1.25")}
     assert bill.by_tag("cost-center") == {"100": Decimal("1.25")}
@@ -277,38 +306,64 @@ def test_a_currency_is_converted_at_its_dated_rate(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "bill.csv", rows)
     bill = load_bill(path, parse_rates(["EUR=1.0837@2026-11-01", "GBP=1.3@2026-11-01"]))
     assert bill.billed_cost == Decimal("0.20837")
-    assert [rate.currency for rate in bill.rates] == ["EUR"]
-    assert "1 EUR = 1.0837 USD as of 2026-11-01" in list(render_actual(bill))
+    assert list(bill.rates) == ["EUR"]
+    assert "1 EUR = 1.0837 USD of 2026-11-01" in list(render_actual(bill))
 
 
 def test_a_currency_without_a_rate_is_refused(tmp_path: Path) -> None:
-    """The row and what to give are named."""
-    path = write_rows(tmp_path / "bill.csv", [focus_row(), focus_row(BillingCurrency="EUR")])
-    with pytest.raises(BillError, match=r"^bill\.csv: row 3 is billed in EUR .* EUR=1\.08@2026-11-01$"):
-        load_bill(path)
+    """The row, what it says and what to give are named."""
+    for text, shown, example in (
+        ("EUR", "'EUR'", "EUR"),
+        ("gbp ", "'gbp '", "GBP"),
+        ("\x1b[31m", r"'\x1b[31m'", "EUR"),
+    ):
+        path = write_rows(tmp_path / "bill.csv", [focus_row(), focus_row(BillingCurrency=text)])
+        sentence = (
+            f"bill.csv: row 3 is billed in {shown} and there is no dated rate for it: give one, such as {example}="
+        )
+        with pytest.raises(BillError, match=f"^{re.escape(sentence)}"):
+            load_bill(path)
 
 
-def test_rates_come_from_a_file_too(tmp_path: Path) -> None:
-    """The same rates, written as YAML."""
-    path = tmp_path / "rates.yaml"
-    path.write_text("EUR: {usd: 1.08, day: 2026-11-01}\nGBP: {usd: '1.3', day: '2026-11-02'}\n", encoding="utf-8")
-    assert load_rates(path) == parse_rates(["EUR=1.08@2026-11-01", "GBP=1.3@2026-11-02"])
+def test_a_currency_is_known_in_any_spelling(tmp_path: Path) -> None:
+    """Small letters and blanks are no other currency."""
+    rows = [focus_row(BillingCurrency=text, BilledCost="1") for text in ("usd", "USD ", "eur")]
+    bill = load_bill(write_rows(tmp_path / "bill.csv", rows), parse_rates(["EUR=2@2026-11-01"]))
+    assert (bill.billed_cost, list(bill.rates)) == (Decimal(4), ["EUR"])
+    assert {each.code: each.rows for each in bill.anomalies} == {
+        Oddity.CURRENCY_CONVERTED: (4,),
+        Oddity.EFFECTIVE_DIFFERS: (2, 3, 4),
+    }
 
 
-@pytest.mark.parametrize("text", ["EUR", "EUR=1.08", "EUR=0@2026-11-01", "EUR=1..8@2026-11-01", "EUR=1.08@yesterday"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EUR", "EUR=1.08", "EUR=0@2026-11-01", "EUR=1..8@2026-11-01", "EUR=1.08@yesterday",
+        f"EUR=1.{'3' * 300}@2026-11-01",
+    ],
+)  # fmt: skip
 def test_a_rate_needs_a_number_and_a_day(text: str) -> None:
-    """What is no dated rate is refused."""
-    with pytest.raises(BillError):
+    """What is no dated rate is refused, and so is one of so many digits that a conversion would round."""
+    with pytest.raises(BillError, match=r"^rate '.{1,61}': expected one above zero"):
         parse_rates([text])
 
 
-@pytest.mark.parametrize("text", ["EUR: 1.08", "- EUR", "EUR: {usd: 1.08}", "{", "EUR: {usd: x, day: 2026-11-01}"])
-def test_a_file_of_rates_is_refused_as_a_whole(tmp_path: Path, text: str) -> None:
-    """Also when one entry has no day."""
-    path = tmp_path / "rates.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(BillError):
-        load_rates(path)
+def test_the_longest_rate_converts_the_longest_amount(tmp_path: Path) -> None:
+    """Without losing a digit."""
+    rate, cost = "0." + "3" * 18, "0." + "7" * 58
+    bill = load_bill(
+        write_rows(tmp_path / "bill.csv", [focus_row(BilledCost=cost, BillingCurrency="EUR"), focus_row()]),
+        parse_rates([f"EUR={rate}@2026-11-01"]),
+    )
+    with exact():
+        assert bill.billed_cost == Decimal(cost) * Decimal(rate) + Decimal("1.5")
+
+
+def test_usd_has_no_rate() -> None:
+    """It is what everything is converted to."""
+    with pytest.raises(BillError, match=r"^a rate for USD"):
+        parse_rates(["USD=2@2026-11-01"])
 
 
 def test_two_rates_of_one_currency_are_refused() -> None:
@@ -335,7 +390,13 @@ def cut_off(data: bytes) -> bytes:
         (b"", r"the file is empty"),
         (b"\n\n", r"the file is empty"),
         (HEADER, r"a header and no rows"),
+        (HEADER.strip(), r"a header and no rows"),
         (HEADER + b"\n,,,\n", r"a header and no rows"),
+        (HEADER[:-1] + b",Gr\xf6\xdfe\n" + ROW, r"row 1 is not UTF-8 \(byte 0xf6\): export or convert it as UTF-8"),
+        (HEADER + b'1,1,"two\nlines",x\n1,1,\xff,x\n', r"row 3 is not UTF-8 \(byte 0xff\)"),
+        (b"BilledCost ," + HEADER + b"1," + ROW, r"names a column twice: 'BilledCost'"),
+        (HEADER + ROW + b"$1" + b"0" * 41 + b",1,Usage,x\n", r"row 3: BilledCost is '\$10000"),
+        (HEADER + ROW + b"0_0,1,Usage,x\n", r"row 3: BilledCost is '0_0'"),
         (b"name,price\ntea,1\n", r"neither a FOCUS export .* its 2 columns begin with 'name, price'"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", r"UTF-16 or binary"),
         (b"PAR1abc", r"Parquet or a zip archive"),
@@ -385,6 +446,7 @@ def test_json_has_the_totals_as_exact_numbers() -> None:
     assert result["effective_cost"] == bill.effective_cost
     assert result["blended_cost"] is None
     assert result["by_provider"] == bill.by(Dimension.PROVIDER)
+    assert result["rows_by_provider"] == {"AWS": 75, "Oracle": 1, "Microsoft": 4}
     assert result["by_tag"]["owner"] == bill.by_tag("owner")
     assert {each["code"] for each in result["anomalies"]} == {each.code for each in bill.anomalies}
 
@@ -394,11 +456,11 @@ def test_the_report_shows_totals_breakdowns_and_what_is_odd() -> None:
     text = "\n".join(render_actual(load_bill(SAMPLE, tag_keys=("owner",))))
     assert text.startswith("focus-1.0.csv: FOCUS, 80 rows, 2026-11 (usage from 2026-11-01 02:00 to ")
     totals = [line.split() for line in text.splitlines() if line.startswith("total")]
-    assert totals == [["total", "269.62", "275.85", "326.60"]] * (len(Dimension) + 1)
+    assert totals == [["total", "$269.62", "$275.85", "$326.60"]] * (len(Dimension) + 1)
     assert text.index("AWS ") < text.index("Oracle ") < text.index("Microsoft ")
     assert "sp-0001" in text
     assert "blended     not in this file" in text
-    assert "columns that FOCUS does not have, not read: Id" in text
+    assert "columns that FOCUS 1.2 does not have, not read: Id" in text
 
 
 def test_a_long_table_is_shortened_and_still_adds_up(tmp_path: Path) -> None:
@@ -408,7 +470,22 @@ def test_a_long_table_is_shortened_and_still_adds_up(tmp_path: Path) -> None:
     assert "25 others" in text
     assert "service 40 " in text
     assert "service 25 " not in text
-    assert "820.00" in text
+    assert "$820.00" in text
+
+
+def test_names_do_not_control_a_terminal(tmp_path: Path) -> None:
+    """What would clear the screen, break a line or turn text around is shown as one replaced character."""
+    names = {"ServiceName": "a\x1b[2Jb", "ProviderName": "c\nd", "SubAccountId": "e\u202ef", "RegionId": "g\x9bh"}
+    path = write_rows(
+        tmp_path / "bill.csv", [focus_row(**names, Tags='{"owner": "i\\rj"}', CommitmentDiscountId="k\x07l")]
+    )
+    text = "\n".join(render_actual(load_bill(path, tag_keys=("owner",))))
+    assert not [each for each in text if not each.isprintable() and each != "\n"]
+    for shown in (
+        "a\N{REPLACEMENT CHARACTER}[2Jb",
+        *(f"{a}\N{REPLACEMENT CHARACTER}{b}" for a, b in ("cd", "ef", "gh", "ij", "kl")),
+    ):
+        assert shown in text
 
 
 def test_a_bill_without_oddities_says_so(tmp_path: Path) -> None:

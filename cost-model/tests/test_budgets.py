@@ -17,7 +17,6 @@ from nottermost_cost.budgets import (
     Budget,
     Budgets,
     ChangeLimit,
-    ExchangeRate,
     State,
     check_budgets,
     exit_code,
@@ -26,6 +25,7 @@ from nottermost_cost.budgets import (
     render_json,
     render_text,
 )
+from nottermost_cost.currencies import ExchangeRate
 from nottermost_cost.engine import Choice
 from nottermost_cost.errors import TermsError
 from nottermost_cost.graph import GRAPHS

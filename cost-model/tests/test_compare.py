@@ -4,17 +4,18 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nottermost_cost.bill.testing import make_estimate, make_line
 from nottermost_cost.budgets import Budget, judge_budget
-from nottermost_cost.charges import Charge, Origin, Part
+from nottermost_cost.charges import Part
 from nottermost_cost.compare import (
     Bridge,
     Effects,
@@ -24,12 +25,12 @@ from nottermost_cost.compare import (
     render_markdown,
     render_text,
 )
-from nottermost_cost.compare.bridge import exact_sum
-from nottermost_cost.engine import Choice, load_model, make_estimate
+from nottermost_cost.engine import Choice, load_model
+from nottermost_cost.engine import make_estimate as estimate_model
 from nottermost_cost.errors import GraphError
-from nottermost_cost.estimate import Estimate, Line, Sizing
+from nottermost_cost.estimate import Estimate, Line
 from nottermost_cost.graph import GRAPHS
-from nottermost_cost.pricebook import INFINITE, Band, Confidence, Rate
+from nottermost_cost.numeric import sum_exact
 from nottermost_cost.subject import Subject, UnknownSubject, parse_subject
 
 OPTIONS = Choice("prod", "growth")
@@ -37,21 +38,21 @@ COMMENT_MAX = 65_536  # characters of a comment on a pull request
 
 
 def line(
-    key: str, quantity: str | int, cost: str | int, *, name: str = "a line", urn: str = "urn::a", env: str = "prod",
-    service: str = "Amazon DynamoDB", part: Part = Part.DECLARED, price: int = 1,
-) -> Line:  # fmt: skip
-    band = Band(Decimal(0), INFINITE, Decimal(price), Confidence.PRIMARY, None, "a test")
-    rate = Rate("DynamoDB", key, "us-east-1", "unit", 1000, key, (band,))
-    charge = Charge(Origin.GRAPH, env, key, "us-east-1", Decimal(quantity), name, "what drives it", urn, part=part)
+    key: str,
+    quantity: str | int,
+    cost: str | int,
+    *,
+    name: str = "a line",
+    urn: str = "urn::a",
+    price: int = 1,
+    **more: Any,
+) -> Line:
     usd = Decimal(cost)
-    return Line(charge, rate, service, usd, usd, usd, {Confidence.PRIMARY: usd})
+    return make_line(key, Decimal(quantity), price=Decimal(price), effective=usd, name=name, urn=urn, **more)
 
 
-def estimate(*lines: Line, env: str = "prod") -> Estimate:
-    return Estimate(
-        env, "growth", "two", Sizing.SCENARIO, "list", "dynamodb", 12, date(2026, 11, 21), lines,
-        *((),) * 5, alternatives={},
-    )  # fmt: skip
+def estimate(*lines: Line, environment: str = "prod") -> Estimate:
+    return make_estimate(lines, environment=environment)
 
 
 def bridge(left: Estimate, right: Estimate) -> Bridge:
@@ -175,7 +176,7 @@ _LINES = st.lists(
         cost=st.decimals(0, 10**7, places=10),
         name=st.sampled_from(("one", "two")),
         urn=st.sampled_from(("", "urn::a", "urn::b")),
-        env=st.sampled_from(("prod", "staging")),
+        environment=st.sampled_from(("prod", "staging")),
         service=st.sampled_from(("Amazon DynamoDB", "AWS WAF")),
         price=st.integers(1, 2),
     ),
@@ -187,14 +188,14 @@ _LINES = st.lists(
 @settings(deadline=None)
 def test_the_bridge_adds_up(left: list[Line], right: list[Line], other: str) -> None:
     """Whatever the lines, the effects add up to the change: of all, of each service and of each line, to the digit."""
-    one, two = estimate(*left), estimate(*right, env=other)
+    one, two = estimate(*left), estimate(*right, environment=other)
     found = bridge(one, two)
     assert (found.before, found.after) == (one.total(), two.total())
-    assert exact_sum(parts(found.effects)) == found.change == two.total() - one.total()
-    assert exact_sum(each.change for each in found.movements) == found.change
-    assert exact_sum(each.change for each in found.services) == found.change
-    assert all(exact_sum(parts(each.effects)) == each.change for each in found.services)
-    assert all(exact_sum(parts(each.effects)) == each.change for each in found.movements)
+    assert sum_exact(parts(found.effects)) == found.change == two.total() - one.total()
+    assert sum_exact(each.change for each in found.movements) == found.change
+    assert sum_exact(each.change for each in found.services) == found.change
+    assert all(sum_exact(parts(each.effects)) == each.change for each in found.services)
+    assert all(sum_exact(parts(each.effects)) == each.change for each in found.movements)
 
 
 # --- what is reviewed -----------------------------------------------------------------------------
@@ -203,9 +204,9 @@ def test_the_bridge_adds_up(left: list[Line], right: list[Line], other: str) -> 
 def test_two_scenarios_add_up_to_their_estimates() -> None:
     """Between mvp and growth of prod every dollar of the difference is in a line with a reason."""
     found = compared(":mvp", "growth")
-    totals = [make_estimate(load_model(replace(OPTIONS, scenario=each))).total() for each in ("mvp", "growth")]
+    totals = [estimate_model(load_model(replace(OPTIONS, scenario=each))).total() for each in ("mvp", "growth")]
     assert [found.before, found.after] == totals
-    assert exact_sum(cost for each in found.movements for cost in parts(each.effects)) == totals[1] - totals[0]
+    assert sum_exact(cost for each in found.movements for cost in parts(each.effects)) == totals[1] - totals[0]
     assert all(each.why for each in found.movements)
     assert set(found.environments) == {"prod", "staging", "dev", "pr-0"}
 
@@ -219,7 +220,7 @@ def test_two_environments_match_by_name_and_are_compared_alone() -> None:
     assert accounts.before
     assert accounts.after
     assert accounts.effects.quantity < 0
-    node = next(each for each in found.movements if each.name == "Cache cache" and each.place == "us-east-1")
+    node = next(each for each in found.movements if each.name == "cache: nodes" and each.place == "us-east-1")
     assert "became" in node.why
 
 
@@ -334,7 +335,7 @@ def test_names_cannot_break_the_comment() -> None:
 def test_json_has_every_digit() -> None:
     """Read as decimals, the movements of the JSON add up to its change."""
     document = json.loads(render_json(compared(":mvp", "growth")), parse_float=Decimal)
-    total = exact_sum(Decimal(each) for row in document["movements"] for each in row["effects"].values())
+    total = sum_exact(Decimal(each) for row in document["movements"] for each in row["effects"].values())
     assert total == document["change"] == document["after"] - document["before"]
     assert document["schema"] == "nottermost.comparison/1"
     assert document["left"] == "prod:mvp"

@@ -11,13 +11,7 @@ from pathlib import Path
 import pytest
 
 from nottermost_cost.errors import NotStrict, PriceError
-from nottermost_cost.price_lines import (
-    BadLines,
-    format_usd,
-    price_lines,
-    render_priced_lines,
-    render_priced_lines_json,
-)
+from nottermost_cost.price_lines import BadLines, format_usd, price_lines, render_priced_lines, render_priced_lines_json
 from nottermost_cost.pricebook import Confidence, PriceBook, load_prices
 from nottermost_cost.search import (
     compare_regions,
@@ -101,7 +95,7 @@ def test_every_bad_line_is_listed_and_nothing_is_priced(write: Write, book: Pric
     assert "15 of 16 lines cannot be priced" in message
     for hint in (
         "nearest: nat.hour", "it is priced in eu-west-1, mx-central-1, us-east-1", "'1,500' is no number",
-        "the unit is 'GB', expected 'hour'", "'yesterday' is no day", "'surplus' is one cell too many",
+        "the unit is 'GB', expected 'hour'", "'yesterday' is no date", "'surplus' is one cell too many",
         "nearest: dt.internet_out",
     ):  # fmt: skip
         assert hint in message
@@ -116,13 +110,38 @@ def test_every_bad_line_is_listed_and_nothing_is_priced(write: Write, book: Pric
         ("sku_key,region,quantity,price\nnat.hour,us-east-1,1,2\n", "has the unknown column(s) 'price'"),
         ("sku_key,region,quantity,quantity\nnat.hour,us-east-1,1,2\n", "repeats the column(s) 'quantity'"),
         ("sku_key;region;quantity\nnat.hour;us-east-1;1\n", "lacks column(s)"),
-        ("sku_key,region,quantity\nnat.hour,us-east-1,\x001\n", "'\\x001' is no number"),
+        ("sku_key,region,quantity\nnat.hour,us-east-1,\x001\n", "'\\x001' holds a line break or a control character"),
     ],
 )
 def test_what_is_no_table_of_lines_is_refused(text: str, problem: str, write: Write, book: PriceBook) -> None:
     """An empty file, missing, unknown and repeated columns, binary."""
     with pytest.raises(PriceError, match=re.escape(problem)):
         price_lines(write(text), book, today=DAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('nat.hour,us-east-1,730,"a\nnat.hour,us-east-1,730,b\nnope,x,-5,c\n', "is no CSV file"),
+        ('nat.hour,us-east-1,730,"a\nnat.hour,us-east-1,730,b"\n', "line break"),
+        ("nat.hour,us-east-1,1,label,000,\n", "one cell too many"),
+        ("nat.hour,us-east-1,1,\x1b[31m\n", "control character"),
+        (",us-east-1,1,\n", "sku_key is empty"),
+        ("nat.hour,,1,\n", "region is empty"),
+    ],
+)
+def test_nothing_is_swallowed(text: str, problem: str, write: Write, book: PriceBook) -> None:
+    """Open quotes do not make the lines after them part of a label, and no cell is left out."""
+    with pytest.raises(PriceError, match=problem):
+        price_lines(write(f"sku_key,region,quantity,label\n{text}"), book, today=DAY)
+
+
+def test_nameless_columns_of_a_spreadsheet_are_empty(write: Write, book: PriceBook) -> None:
+    """A comma at the end of every line is no column; something in it is too much."""
+    head = "sku_key,region,quantity,,\n"
+    assert price_lines(write(f"{head}nat.hour,us-east-1,730,,\n"), book, today=DAY).total == Decimal("32.85")
+    with pytest.raises(BadLines, match="'x' is one cell too many"):
+        price_lines(write(f"{head}nat.hour,us-east-1,730,,x\n"), book, today=DAY)
 
 
 def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path, book: PriceBook) -> None:
@@ -183,16 +202,17 @@ def test_the_table_shows_the_walk_and_the_total(write: Write, book: PriceBook) -
         "secrets.api_request,us-east-1,1,\n"
     )
     text = "\n".join(render_priced_lines(price_lines(path, book, today=DAY)))
-    assert "from 10,240 to 51,200: 40,960 GB x 0.085 = 3,481.60" in text
-    assert re.search(r"secrets\.api_request +us-east-1 +0\.000005 USD  primary", text)
+    assert re.search(r"from 10,240 to 51,200 +40,960 +GB +0\.085 +3,481\.60 +primary", text)
+    assert re.search(r"secrets\.api_request +us-east-1 +1 +request +0\.000005 +0\.000005 +primary", text)
     assert text.endswith("total 4,809.500005 USD (assumed 0.30, primary 4,809.200005)")
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("0", "0.00"), ("1234.5", "1,234.50"), ("0.00875", "0.00875"), ("1e6", "1,000,000.00")]
+    ("value", "text"),
+    [("0", "0.00"), ("1234.5", "1,234.50"), ("0.00875", "0.00875"), ("1e-10", "0.0000000001"), ("1e6", "1,000,000.00")],
 )
-def test_dollars_are_printed_to_the_cent_or_the_millionth(value: str, text: str) -> None:
-    """Two digits at least, six at most."""
+def test_no_price_is_printed_as_nothing(value: str, text: str) -> None:
+    """Two digits at least, twelve at most."""
     assert format_usd(Decimal(value)) == text
 
 
@@ -207,10 +227,12 @@ def test_words_find_prices(book: PriceBook) -> None:
 
 def test_a_search_prints_bands_with_their_sources(book: PriceBook) -> None:
     """Price, range, confidence, day and source of every band; periods where there are some."""
-    text = render_prices(search_prices(book, ["ddb.ondemand.wru"], region="us-west-2"))
-    assert text[0].startswith("ddb.ondemand.wru  us-west-2 from 2024-11-01  USD per 1M WRU")
-    assert "0.625  from 0  assumed, 2024-11-15: assumed: ddb.ondemand.wru in us-east-2" in text[1]
-    assert text[2].startswith("ddb.ondemand.wru  us-west-2 until 2024-11-01")
+    (text,) = render_prices(search_prices(book, ["ddb.ondemand.wru"], region="us-west-2"))
+    now, before = text.splitlines()[2:]
+    assert re.match(r"ddb\.ondemand\.wru +us-west-2 +2024-11-01 +0\.625 +1M WRU +0 +assumed +2024-11-15 ", now)
+    assert "  assumed: ddb.ondemand.wru in us-east-2" in now
+    assert re.match(r"ddb\.ondemand\.wru +us-west-2 +2024-11-01 +1\.25 ", before)
+    assert render_prices([]) == []
     (found,) = json.loads(
         render_prices_json(search_prices(book, ["nat.gb"], region="eu-west-1"), measure_age(book, DAY))
     )["prices"]

@@ -251,7 +251,7 @@ def actual(
         model = load_model(_choose(against, scenario))
         variance = compare_bill(found, make_estimate(model), CostType(cost.value))
     if json:
-        sys.stdout.buffer.write(actual_json(found, variance) + b"\n")
+        sys.stdout.buffer.write(actual_json(found, variance))
         return
     _print_lines(render_actual(found))
     if variance:
@@ -290,11 +290,11 @@ def compare(
     if json:
         sys.stdout.buffer.write(render_json(bridge))
     elif markdown:
-        print(render_markdown(bridge, verdicts))
+        sys.stdout.write(render_markdown(bridge, verdicts))
     else:
-        print(render_text(bridge, every_line=lines))
+        sys.stdout.write(render_text(bridge, every_line=lines))
         if verdicts:
-            print(kept.render_text(verdicts))
+            sys.stdout.write(kept.render_text(verdicts))
     if verdicts:
         _exit(kept.exit_code(verdicts))
 
@@ -321,7 +321,7 @@ def budgets(
     if json:
         sys.stdout.buffer.write(kept.render_json(verdicts))
     else:
-        print(kept.render_text(verdicts))
+        sys.stdout.write(kept.render_text(verdicts))
     _exit(kept.exit_code(verdicts))
 
 
@@ -334,19 +334,23 @@ def breakeven(
     scenario: Annotated[str, typer.Option("--scenario", help="The scenario that stands at `here`.")] = "growth",
     day: Day = None,
     json: Json = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with the curves.")] = None,
 ) -> None:
     """Say from where on another way would be cheaper: a curve for each way, where they cross, and where we are.
 
     Example: nottermost cost breakeven sockets --scenario mvp
     """
     _need_cost()
-    from nottermost_cost.breakeven import answer_questions, render_json, render_text
+    from nottermost_cost.breakeven import answer_questions, render_json, render_page, render_text
 
-    answers = answer_questions(_choose(env, scenario, day=day), questions or ())
+    choice = _choose(env, scenario, day=day)
+    answers = answer_questions(choice, questions or ())
+    if html:
+        _write(html, render_page(answers, choice).encode())
     if json:
         sys.stdout.buffer.write(render_json(answers))
         return
-    print(render_text(answers))
+    sys.stdout.write(render_text(answers))
 
 
 @app.command()
@@ -367,7 +371,7 @@ def reproduce(
         sys.stdout.buffer.write(reproduction_json(found))
         return
     terminal = sys.stdout.isatty()
-    print(render_reproduction(found, width=_width() if terminal else 140, colour=terminal))
+    sys.stdout.write(render_reproduction(found, width=_width() if terminal else 140, colour=terminal))
 
 
 @app.command()

@@ -5,17 +5,17 @@ An environment is judged alone, with the scenario that its budget names. No esti
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
-import msgspec
 from pydantic import Field, model_validator
 
 from nottermost_conventions import ExitCode
+from nottermost_cost.currencies import USD, ExchangeRate
 from nottermost_cost.documents import Decimals, Document, load_document
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.engine import Choice
 from nottermost_cost.errors import TermsError
 from nottermost_cost.report.cells import show_amount
@@ -23,16 +23,7 @@ from nottermost_cost.subject import Subject, estimate_subject
 
 BUDGETS: Final = "nottermost.budgets/1"
 PATH: Final = Path(__file__).parents[2] / "budgets.yaml"
-_USD: Final = "USD"
 _HUNDRED: Final = 100
-
-
-class ExchangeRate(Document):
-    """What one unit of a currency is in USD, on which day, and who says so."""
-
-    usd: Decimals = Field(gt=0)
-    day: date
-    source: str = Field(min_length=1)
 
 
 class ChangeLimit(Document):
@@ -55,7 +46,7 @@ class Budget(Document):
     owner: str = Field(min_length=1)
     scenario: str = Field(min_length=1)
     limit: Decimals = Field(gt=0)
-    currency: str = Field(default=_USD, pattern=r"^[A-Z]{3}$")
+    currency: str = Field(default=USD, pattern=r"^[A-Z]{3}$")
     warn_share: Decimals = Field(default=Decimal("0.8"), gt=0, le=1)
     change: ChangeLimit | None = None
 
@@ -72,10 +63,10 @@ class Budgets(Document):
         names = [each.environment for each in self.budgets]
         if len(set(names)) < len(names):
             raise ValueError("an environment has two budgets")
-        if _USD in self.rates:
+        if USD in self.rates:
             raise ValueError("USD needs no rate: everything is in USD")
         for each in self.budgets:
-            if each.currency != _USD and each.currency not in self.rates:
+            if each.currency != USD and each.currency not in self.rates:
                 raise ValueError(
                     f"the budget of {each.environment} is in {each.currency}, which has no dated rate: "
                     f"add rates.{each.currency} with usd, day and source"
@@ -163,7 +154,7 @@ def judge_budget(
     limit = budget.limit * factor
     state, sentence = _judge(budget, limit, factor, cost, base)
     if rate:
-        sentence += f" (1 {budget.currency} = {rate.usd} USD of {rate.day}, {rate.source})"
+        sentence += f" ({rate.describe(budget.currency)}, {rate.source})"
     return BudgetVerdict(budget.environment, budget.owner, budget.scenario, state, limit, cost, base, sentence)
 
 
@@ -211,23 +202,15 @@ def render_text(verdicts: Iterable[BudgetVerdict]) -> str:
     held = [each for each in found if each.state is State.WITHIN]
     lines = [f"{each.state.upper()}: {each.sentence}" for each in found if each.state is not State.WITHIN]
     if held:
-        spent = ", ".join(f"{each.environment} {_share(each)}" for each in held)
-        lines.append(f"within budget: {spent}")
+        shares = (
+            f"{each.environment} {each.cost / each.limit * _HUNDRED:.0f}%" for each in held if each.cost is not None
+        )
+        lines.append(f"within budget: {', '.join(shares)}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _share(verdict: BudgetVerdict) -> str:
-    assert verdict.cost is not None
-    return f"{verdict.cost / verdict.limit * _HUNDRED:.0f}%"
 
 
 def render_json(verdicts: Sequence[BudgetVerdict]) -> bytes:
     """One object: `budgets`, and the worst of their states as `exit_code`."""
-    document = _Document(tuple(verdicts), int(exit_code(verdicts)))
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(document), indent=1)
-
-
-class _Document(msgspec.Struct, frozen=True):
-    budgets: tuple[BudgetVerdict, ...]
-    exit_code: int
-    schema: str = "nottermost.budget-verdicts/1"
+    return encode_json(
+        {"schema": "nottermost.budget-verdicts/1", "budgets": verdicts, "exit_code": int(exit_code(verdicts))}
+    )

@@ -51,11 +51,6 @@ class Service:
     on_demand_base: int
     spot_share: Decimal
 
-    @property
-    def label(self) -> str:
-        """What finance reads."""
-        return f"{self.name} ({self.colour})" if self.colour else self.name
-
 
 class StoreKind(StrEnum):
     """What a store is; each has a size of its own."""
@@ -94,6 +89,13 @@ class Store:
     storage_limit_gb: Decimal = Decimal(0)
     replica: bool = False
 
+    @property
+    def label(self) -> str:
+        """What finance reads: the kind and the name, once where one begins with the other."""
+        kind, name = str(self.kind), self.name
+        said = max(kind, name, key=len) if kind.startswith(name) or name.startswith(kind) else f"{kind} {name}"
+        return f"{said} (replica)" if self.replica else said
+
 
 def find_services(graph: Graph) -> tuple[Service, ...]:
     """Every service with the size of its tasks, in the order of the graph.
@@ -131,7 +133,7 @@ def service_charges(service: Service, *, on_demand_hours: Number, spot_hours: Nu
             service,
             key=f"fargate.{offer}.{service.architecture}.{unit}_hour",
             quantity=scale(hours, size),
-            name=f"Tasks of {service.label}: {what}{where}",
+            name=f"{service.name} tasks: {what}{where}",
             driver="task hours",
             part=part,
         )
@@ -144,7 +146,7 @@ def service_charges(service: Service, *, on_demand_hours: Number, spot_hours: Nu
                 service,
                 key="fargate.ephemeral.gb_hour",
                 quantity=scale(on_demand_hours + spot_hours, service.ephemeral_gb),
-                name=f"Tasks of {service.label}: disk above {EPHEMERAL_GB_FREE} GB",
+                name=f"{service.name} tasks: disk above {EPHEMERAL_GB_FREE} GB",
                 driver="task hours",
                 part=part,
             )
@@ -164,13 +166,12 @@ def find_stores(graph: Graph) -> tuple[Store, ...]:
 def store_charges(store: Store, *, nodes: Number, storage_gb: Number, part: Part) -> list[Charge]:
     """Nodes that run all month, and GB over all of them."""
     driver = "vCPUs behind the proxy" if store.kind is StoreKind.PROXY else f"nodes ({store.node_type})"
-    name = f"{store.kind} {store.name}{' (replica)' if store.replica else ''}"
     charges = [
         _charge(
             store,
             key=store.node_key,
             quantity=nodes * HOURS_PER_MONTH,
-            name=name.capitalize(),
+            name=f"{store.label}: nodes",
             driver=driver,
             part=part,
         )
@@ -181,7 +182,7 @@ def store_charges(store: Store, *, nodes: Number, storage_gb: Number, part: Part
                 store,
                 key=store.storage_key,
                 quantity=storage_gb,
-                name=f"Storage of {name}",
+                name=f"{store.label}: storage",
                 driver="GB kept",
                 part=part,
             )

@@ -1,11 +1,17 @@
-"""Everything the cost model refuses, as one tree.
+"""Everything the cost model refuses, as one tree. In brackets: the module that defines it, where it is not this.
 
 CostError
 ├── PriceError            the book has no single price for what was asked, or is broken
+│   ├── PriceNotFound     no price for this key, region and day; names what is near
+│   └── BadLines          bare lines that cannot be priced, all of them at once (price_lines)
 ├── GraphError            a graph that cannot be priced
 ├── ScenarioError         a workload that cannot be: a file, a contradiction, an absurd number
 ├── TermsError            private rates, commitments, budgets that make no sense
-├── BillError             a bill that cannot be read
+├── BillError             a bill or a currency rate that cannot be read
+├── UnknownSubject        what is to be estimated cannot be read, or is not there (subject)
+├── UnknownQuestion       a break-even question that nobody has written down (breakeven)
+├── NoAnswer              a question that this environment or workload does not raise (breakeven.curves)
+├── ClaimsError           published claims that cannot be read or computed (reproduce.claims)
 └── NotStrict             `--strict` found assumed or missing prices
 """
 

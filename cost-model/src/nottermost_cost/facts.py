@@ -105,14 +105,6 @@ class Mend:
         return key and self.region in ("", fact.written["region"]) and self.match in text
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A fact that is not believed, and why."""
-
-    fact: Fact
-    note: str
-
-
 def _set_bands(fact: Fact, value: str) -> list[Fact]:
     start, _, end = value.partition("..")
     return [replace(fact, start=parse_number(start, fact.name), end=parse_end(end, fact.name))]
@@ -145,16 +137,12 @@ def build_prices(facts: Path, mends: Path) -> dict[str, str]:
     Raises: PriceError when two facts disagree and no mend decides, or a mend concerns no fact.
     """
     collected = [_parse_fact(row) for _, row in read_rows(facts, FACT_COLUMNS)]
-    kept, quarantined = _apply_mends(collected, [Mend(*row.values()) for _, row in read_rows(mends, MEND_COLUMNS)])
+    kept, refused = _apply_mends(collected, [Mend(*row.values()) for _, row in read_rows(mends, MEND_COLUMNS)])
     files: dict[str, list[dict[str, str]]] = defaultdict(list)
     for fact in _fold(kept):
         files[f"{fact.service.lower()}.csv"].append(_write_row(fact))
     texts = {name: _write_csv(COLUMNS, rows) for name, rows in sorted(files.items())}
-    return texts | {
-        "quarantine.csv": _write_csv(
-            QUARANTINE_COLUMNS, [{**each.fact.written, "note": each.note} for each in quarantined]
-        )
-    }
+    return texts | {"quarantine.csv": _write_csv(QUARANTINE_COLUMNS, refused)}
 
 
 def _parse_fact(row: Mapping[str, str]) -> Fact:
@@ -190,22 +178,23 @@ def _parse_day(text: str) -> date | None:
     return parse_date(text if len(text) > len("2026-06") else f"{text}-01", "the facts")
 
 
-def _apply_mends(facts: Iterable[Fact], mends: Sequence[Mend]) -> tuple[list[Fact], list[Quarantined]]:
+def _apply_mends(facts: Iterable[Fact], mends: Sequence[Mend]) -> tuple[list[Fact], list[dict[str, str]]]:
+    """Facts for the book, and rows of those that are not believed."""
     kept: list[Fact] = []
-    quarantined: list[Quarantined] = []
+    refused: list[dict[str, str]] = []
     used: set[Mend] = set()
     for fact in facts:
         concerning = [mend for mend in mends if mend.concerns(fact)]
         used.update(concerning)
         refusals = [mend for mend in concerning if mend.action == "quarantine"]
         if refusals:
-            quarantined.append(Quarantined(fact, refusals[0].note))
+            refused.append({**fact.written, "note": refusals[0].note})
         else:
             kept.extend(_mend(fact, concerning))
     unused = [f"{mend.action} {mend.key}" for mend in mends if mend not in used]
     if unused:
         raise PriceError(f"mends.csv has rows that concern no fact: {', '.join(unused)}")
-    return kept, quarantined
+    return kept, refused
 
 
 def _mend(fact: Fact, mends: Iterable[Mend]) -> list[Fact]:
@@ -241,16 +230,13 @@ def _fold_one(facts: list[Fact]) -> Fact:
     also = [f"; also {_cite(other, first.key)}" for other in others]
     notes = dict.fromkeys(note for fact in (first, *others) for note in fact.notes)
     mended = f"; mended: {'; '.join(notes)}" if notes else ""
-    return replace(first, source="".join((first.source, *also, mended)), sku=first.sku or _sku_of(others))
+    sku = next((fact.sku for fact in (first, *others) if fact.sku), "")
+    return replace(first, source="".join((first.source, *also, mended)), sku=sku)
 
 
 def _cite(fact: Fact, key: str) -> str:
     name = "" if _strip_suffix(fact.name) == key else f"{fact.name}, "
     return f"{fact.source} ({name}{fact.written['effective_or_snapshot_date']})"
-
-
-def _sku_of(facts: Iterable[Fact]) -> str:
-    return next((fact.sku for fact in facts if fact.sku), "")
 
 
 def _write_row(fact: Fact) -> dict[str, str]:

@@ -60,17 +60,17 @@ def _column(field: str) -> str:
     return prefix + "".join(word.capitalize() for word in name.split("_"))
 
 
-class FocusRow(msgspec.Struct, frozen=True, rename=_column):
+class FocusRow(msgspec.Struct, frozen=True, kw_only=True, rename=_column):
     """One row with the columns that an estimate fills.
 
     Quantities are in price units and for one month; unit prices are averages over the bands of the price,
     None without a quantity. Text that is not known is "".
     """
 
-    billing_currency: str
+    billing_currency: str = "USD"
     billing_period_start: str
     billing_period_end: str
-    charge_category: str
+    charge_category: str = "Usage"
     charge_description: str
     charge_period_start: str
     charge_period_end: str
@@ -82,14 +82,14 @@ class FocusRow(msgspec.Struct, frozen=True, rename=_column):
     contracted_cost: Decimal
     contracted_unit_price: Decimal | None
     effective_cost: Decimal
-    invoice_issuer_name: str
+    invoice_issuer_name: str = "AWS"
     list_cost: Decimal
     list_unit_price: Decimal | None
     pricing_category: str
     pricing_quantity: Decimal
     pricing_unit: str
-    provider_name: str
-    publisher_name: str
+    provider_name: str = "AWS"
+    publisher_name: str = "AWS"
     region_id: str
     region_name: str
     resource_id: str
@@ -146,10 +146,8 @@ def _row(line: Line, starts: str, ends: str, commitments: set[str]) -> FocusRow:
     _, _, urn_end = charge.urn.rpartition("$")
     resource_type, _, resource_name = urn_end.rpartition("::")
     return FocusRow(
-        billing_currency="USD",
         billing_period_start=starts,
         billing_period_end=ends,
-        charge_category="Usage",
         charge_description=charge.name,
         charge_period_start=starts,
         charge_period_end=ends,
@@ -161,14 +159,11 @@ def _row(line: Line, starts: str, ends: str, commitments: set[str]) -> FocusRow:
         contracted_cost=line.contracted_cost,
         contracted_unit_price=line.contracted_cost / quantity if quantity else None,
         effective_cost=line.effective_cost,
-        invoice_issuer_name="AWS",
         list_cost=line.list_cost,
         list_unit_price=line.list_cost / quantity if quantity else None,
         pricing_category="Committed" if commitment else "Standard",
         pricing_quantity=quantity,
         pricing_unit=rate.unit,
-        provider_name="AWS",
-        publisher_name="AWS",
         region_id=region,
         region_name=_REGION_NAMES.get(region, region),
         resource_id=charge.urn,

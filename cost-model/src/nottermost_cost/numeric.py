@@ -7,7 +7,8 @@ source, never a literal.
 """
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, Decimal
+from contextlib import AbstractContextManager
+from decimal import ROUND_CEILING, Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -20,12 +21,31 @@ SECONDS_PER_HOUR: Final = 3600
 CENT: Final = Decimal("0.01")
 MONEY: Final = Decimal("1e-10")  # shares of a total are rounded to this, so that they add up to it
 
+_DIGITS: Final = 200  # an amount of a bill has at most 40 before and 100 after the point; products and sums, more
+_EXACT: Final = Context(prec=_DIGITS, traps=[Inexact, InvalidOperation, Overflow])
+_WIDE: Final = Context(prec=_DIGITS)
 _SLACK: Final = Decimal("1e-9")  # a count this close above a whole number is that number, in both kinds of numbers
 
 
 def to_decimal(value: str | int | float | Decimal) -> Decimal:
     """As it is written: 0.1 becomes 0.1 and not the nearest binary fraction."""
     return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def exact() -> AbstractContextManager[Context]:
+    """Within it, a sum or product of decimals that would lose a digit raises."""
+    return localcontext(_EXACT)
+
+
+def wide() -> AbstractContextManager[Context]:
+    """Within it, a quotient has so many digits that what is rounded from it does not see its end."""
+    return localcontext(_WIDE)
+
+
+def sum_exact(amounts: Iterable[Decimal]) -> Decimal:
+    """Without losing a digit."""
+    with exact():
+        return sum(amounts, Decimal(0))
 
 
 def ceil(value: Number) -> Number:

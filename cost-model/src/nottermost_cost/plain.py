@@ -2,15 +2,20 @@
 
 from typing import Final
 
+from nottermost_cost.report.cells import printable
 from nottermost_cost.report.tables import Table
 
 _GAP: Final = "  "
 
 
 def lay_out(table: Table) -> str:
-    """Its caption, a heading, the rows and a total where it has one; every line ends with a newline."""
+    """Its caption, a heading, the rows and a total where it has one; every line ends with a newline.
+
+    Nothing in it controls a terminal, whatever names it holds.
+    """
     total = table.total_texts()
-    rows = [[column.title for column in table.columns], *table.texts(), *([total] if total else [])]
+    texts = [[column.title for column in table.columns], *table.texts(), *([total] if total else [])]
+    rows = [list(map(printable, row)) for row in texts]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
     lines = [
         _GAP.join(
@@ -23,4 +28,4 @@ def lay_out(table: Table) -> str:
     lines.insert(1, rule)
     if total:
         lines.insert(-1, rule)
-    return "".join(f"{line}\n" for line in (table.caption, *lines) if line)
+    return "".join(f"{line}\n" for line in (printable(table.caption), *lines) if line)

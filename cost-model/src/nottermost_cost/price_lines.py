@@ -13,10 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.errors import NotStrict, PriceError
-from nottermost_cost.pricebook import INFINITE, Confidence, PriceBook, Rate, weakest
+from nottermost_cost.plain import lay_out
+from nottermost_cost.pricebook import INFINITE, Confidence, PriceBook, Rate, parse_date, weakest
+from nottermost_cost.report.cells import Cell, Kind
+from nottermost_cost.report.tables import Column, Table
 from nottermost_cost.tiers import Step, cost_by_confidence, walk_tiers
 
 REQUIRED_COLUMNS: Final = ("sku_key", "region", "quantity")
@@ -24,7 +26,11 @@ OPTIONAL_COLUMNS: Final = ("unit", "effective_on", "label")
 QUANTITY_MAX: Final = Decimal(10**18)  # a billion billions: no meter of one account counts that far in a month
 
 _NUMBER: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_CENT_DIGITS, _PRINTED_DIGITS = 2, 6
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_COLUMNS: Final = (
+    Column("Line", Kind.COUNT), Column("Price key"), Column("Region"), Column("Quantity", Kind.COUNT), Column("Unit"),
+    Column("Price, USD", Kind.PRICE), Column("Cost, USD", Kind.PRICE), Column("Confidence"), Column("Label"),
+)  # fmt: skip
 
 
 class BadLines(PriceError):
@@ -65,11 +71,6 @@ class PricedLine:
     def confidence(self) -> Confidence:
         """Of the weakest band that the quantity reaches."""
         return weakest([step.band for step in self.steps] or self.rate.bands[:1])
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Where the prices of the bands were read, each once."""
-        return tuple(dict.fromkeys(step.band.source for step in self.steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +118,10 @@ def price_lines(path: Path, book: PriceBook, *, today: date, strict: bool = Fals
 
 
 def render_priced_lines(priced: PricedLines) -> list[str]:
-    """A table with the walk of every line that reaches several bands, the total and what it rests on."""
-    width = max(len(line.rate.key) for line in priced.lines)
-    where = max(len(line.rate.region) for line in priced.lines)
-    text: list[str] = []
-    for line in priced.lines:
-        rate, label = line.rate, f"  {line.label}" if line.label else ""
-        cost = f"{format_usd(line.cost):>18} USD  {line.confidence.value:<9}"
-        text.append(
-            f"{line.number:>5}  {rate.key:<{width}}  {rate.region:<{where}}{cost}  {line.quantity:,f} {rate.unit}{label}"
-        )
-        if len(line.steps) > 1:
-            text.extend(f"{'':>7}{_describe_step(step, rate)}" for step in line.steps)
-    shares = ", ".join(f"{kind.value} {format_usd(cost)}" for kind, cost in sorted(priced.by_confidence.items()))
-    text.append(f"total {format_usd(priced.total)} USD ({shares})" if shares else "total 0.00 USD")
-    return text
+    """A table of all lines, with the walk of each that reaches several bands, the total and what it rests on."""
+    table = Table("", _COLUMNS, tuple(row for line in priced.lines for row in _list_cells(line)))
+    shares = ", ".join(f"{kind} {format_usd(cost)}" for kind, cost in sorted(priced.by_confidence.items()))
+    return [lay_out(table), f"total {format_usd(priced.total)} USD{f' ({shares})' if shares else ''}"]
 
 
 def render_priced_lines_json(priced: PricedLines) -> bytes:
@@ -147,7 +137,7 @@ def render_priced_lines_json(priced: PricedLines) -> bytes:
             "unit": line.rate.unit,
             "cost_usd": line.cost,
             "confidence": line.confidence,
-            "source": "; ".join(line.sources),
+            "source": "; ".join(dict.fromkeys(step.band.source for step in line.steps)),
             "steps": [
                 {
                     "tier_from": step.band.start,
@@ -166,29 +156,37 @@ def render_priced_lines_json(priced: PricedLines) -> bytes:
 
 
 def format_usd(value: Decimal) -> str:
-    """To the cent, or to the millionth of a dollar where there is something below the cent."""
-    text = f"{value:,.{_PRINTED_DIGITS}f}"
-    whole, _, digits = text.partition(".")
-    return f"{whole}.{digits.rstrip('0').ljust(_CENT_DIGITS, '0')}"
+    """At least cents and at most twelve digits: no price of a request, and no cost of one, is printed as nothing."""
+    whole, _, digits = f"{value:,.12f}".partition(".")
+    return f"{whole}.{digits.rstrip('0').ljust(2, '0')}"
 
 
-def encode_json(value: object) -> bytes:
-    """Decimals as numbers with every digit."""
-    return msgspec.json.Encoder(decimal_format="number").encode(value)
+def _list_cells(line: PricedLine) -> Iterator[tuple[Cell, ...]]:
+    rate, is_walk = line.rate, len(line.steps) > 1
+    price = "" if is_walk or not line.steps else format_usd(line.steps[0].band.price)
+    names = (line.number, rate.key, rate.region, f"{line.quantity:,f}", rate.unit)
+    yield (*names, price, format_usd(line.cost), line.confidence, line.label)
+    for step in line.steps if is_walk else ():
+        end = "" if step.band.end == INFINITE else f" to {step.band.end:,f}"
+        reached = ("", f"  from {step.band.start:,f}{end}", "", f"{step.quantity:,f}", rate.unit)
+        yield (*reached, format_usd(step.band.price), format_usd(step.cost), step.band.confidence, "")
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Rows by column, blanks around each cell gone, blank rows left out; a cell too many is under the name ""."""
+    """Rows by column, blanks around each cell gone, blank rows left out; a cell without a column is under the name ""."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        rows = csv.reader(io.StringIO(text, newline=""))
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         columns = [column.strip() for column in next(rows, [])]
-        _check_columns(path.name, columns)
+        named = [column for column in columns if column]  # a spreadsheet leaves nameless ones at the end
+        _check_columns(path.name, named)
         for cells in rows:
             cells = [cell.strip() for cell in cells]
             if any(cells):
-                surplus = ["", *cells[len(columns) :]][-1]
-                yield rows.line_num, {**dict(zip(columns, cells, strict=False)), "": surplus}
+                row = dict(zip(columns, cells, strict=False))
+                nameless = [cell for column, cell in zip(columns, cells, strict=False) if not column]
+                row[""] = next(filter(None, [*nameless, *cells[len(columns) :]]), "")
+                yield rows.line_num, row
     except OSError as error:
         raise PriceError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -210,9 +208,16 @@ def _check_columns(file: str, columns: Sequence[str]) -> None:
 
 def _price_line(number: int, row: Mapping[str, str], book: PriceBook, today: date) -> PricedLine:
     if row[""]:
-        raise PriceError(f"{row['']!r} is one cell too many")
+        raise PriceError(f"{row['']!r} is one cell too many: numbers have no thousands separators")
+    if broken := next((cell for cell in row.values() if _CONTROL.search(cell)), ""):
+        raise PriceError(
+            f"{broken!r} holds a line break or a control character: close the quotes before the line's end"
+        )
+    for column in ("sku_key", "region"):
+        if not row.get(column):
+            raise PriceError(f"{column} is empty")
     quantity = _parse_quantity(row.get("quantity", ""))
-    day = _parse_day(row.get("effective_on", ""), today)
+    day = parse_date(row.get("effective_on", ""), "effective_on") or today
     rate = book.find(row.get("sku_key", ""), row.get("region", ""), day)
     if unit := row.get("unit", ""):
         rate = rate.in_unit(unit)
@@ -226,25 +231,3 @@ def _parse_quantity(text: str) -> Decimal:
     if quantity > QUANTITY_MAX:
         raise PriceError(f"quantity {text} is above {QUANTITY_MAX:,f}")
     return quantity
-
-
-def _parse_day(text: str, today: date) -> date:
-    if not text:
-        return today
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PriceError(f"effective_on {text!r} is no day like 2026-11-21") from None
-
-
-def _describe_step(step: Step, rate: Rate) -> str:
-    end = "" if step.band.end == INFINITE else f" to {step.band.end:,f}"
-    return (
-        f"from {step.band.start:,f}{end}: {step.quantity:,f} {rate.unit}"
-        f" x {format_rate(step.band.price)} = {format_usd(step.cost)}"
-    )
-
-
-def format_rate(price: Decimal) -> str:
-    """A unit price with all its digits, without an exponent; derived ones to twelve."""
-    return f"{price.quantize(Decimal('1e-12')).normalize():f}"

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, SupportsFloat
 
-import msgspec
 import numpy as np
 import pandas as pd
 
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.engine import Model
 from nottermost_cost.inputs import Input
+from nottermost_cost.plain import lay_out
+from nottermost_cost.report.cells import Kind
+from nottermost_cost.report.tables import Column, Table
 
 SAMPLES: Final = 1000
 SEED: Final = 20261121
@@ -84,27 +87,23 @@ def sample_model(model: Model, samples: int = SAMPLES, seed: int = SEED) -> Sens
 
 
 def render_sensitivity(found: Sensitivity) -> Iterator[str]:
-    """The spread, then every input that moves the total by a dollar or more; USD a month."""
-    yield f"{'base':<24}{found.base:>16,.0f} USD a month"
-    for percentile, usd in found.percentiles.items():
-        yield f"{f'{percentile} % of samples below':<24}{usd:>16,.0f}"
-    yield f"{'every input cheapest':<24}{found.cheapest:>16,.0f}"
-    yield f"{'every input dearest':<24}{found.dearest:>16,.0f}"
-    yield f"{found.samples:,} samples, seed {found.seed}"
-    yield ""
-    yield f"{'one input alone':<40}{'at its low end':>28}{'at its high end':>28}"
-    for bar in found.bars:
-        if bar.width >= 1:
-            ends = (
-                f"{value.normalize():f}: {usd:,.0f}"
-                for value, usd in ((bar.input.low, bar.low), (bar.input.high, bar.high))
-            )
-            yield f"{bar.input.name:<40}" + "".join(f"{end:>28}" for end in ends)
+    """The spread, then every input that moves the total by a dollar or more."""
+    cases = (
+        ("base", found.base),
+        *((f"{percentile}% of samples below", cost) for percentile, cost in found.percentiles.items()),
+        ("every input cheapest", found.cheapest),
+        ("every input dearest", found.dearest),
+    )
+    yield lay_out(Table("", (Column("Total"), Column("USD a month", Kind.MONEY)), cases))
+    yield f"{found.samples:,} samples, seed {found.seed}\n"
+    ends = ("Low", Kind.COUNT), ("Cost at low", Kind.MONEY), ("High", Kind.COUNT), ("Cost at high", Kind.MONEY)
+    rows = ((bar.input.name, bar.input.low, bar.low, bar.input.high, bar.high) for bar in found.bars if bar.width >= 1)
+    yield lay_out(Table("", (Column("One input alone"), *(Column(*each) for each in ends)), tuple(rows)))
 
 
 def sensitivity_json(found: Sensitivity) -> bytes:
     """One object; USD a month as numbers."""
-    return msgspec.json.Encoder(decimal_format="number").encode(found) + b"\n"
+    return encode_json(found)
 
 
 def draw_samples(moving: list[Input], samples: int, seed: int) -> pd.DataFrame:

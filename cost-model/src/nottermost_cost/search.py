@@ -3,12 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.errors import PriceError
-from nottermost_cost.price_lines import encode_json, format_rate
+from nottermost_cost.plain import lay_out
+from nottermost_cost.price_lines import format_usd
 from nottermost_cost.pricebook import INFINITE, Confidence, PriceBook, Rate
+from nottermost_cost.report.cells import Kind
+from nottermost_cost.report.tables import Column, Table
 
-OLD_AFTER = timedelta(days=365)
+OLD_AFTER: Final = timedelta(days=365)
+_COLUMNS: Final = (
+    Column("Key"), Column("Region"), Column("Since"), Column("Until"), Column("USD", Kind.PRICE), Column("Unit"),
+    Column("From", Kind.COUNT), Column("Below", Kind.COUNT), Column("Confidence"), Column("Read on"),
+    Column("Description"), Column("Source"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +98,17 @@ def compare_regions(book: PriceBook, one: str, other: str, day: date) -> Parity:
 
 
 def render_prices(rates: Sequence[Rate]) -> list[str]:
-    """A line a rate, a line a band."""
-    text: list[str] = []
-    for rate in rates:
-        since = f" from {rate.valid_from}" if rate.valid_from else ""
-        until = f" until {rate.valid_to}" if rate.valid_to else ""
-        text.append(f"{rate.key}  {rate.region}{since}{until}  USD per {rate.unit}  {rate.description}")
-        for band in rate.bands:
-            end = "" if band.end == INFINITE else f" to {band.end:,f}"
-            text.append(
-                f"    {format_rate(band.price):>16}  from {band.start:,f}{end}  {band.confidence.value},"
-                f" {band.snapshot or 'undated'}: {band.source}"
-            )
-    return text
+    """One table with a row for each band; nothing without rates."""
+    rows = tuple(
+        (
+            *(rate.key, rate.region, rate.valid_from, rate.valid_to, format_usd(band.price), rate.unit),
+            *(f"{band.start:,f}", "" if band.end == INFINITE else f"{band.end:,f}"),
+            *(band.confidence, band.snapshot or "undated", rate.description, band.source),
+        )
+        for rate in rates
+        for band in rate.bands
+    )
+    return [lay_out(Table("", _COLUMNS, rows))] if rows else []
 
 
 def render_age(age: BookAge) -> str:

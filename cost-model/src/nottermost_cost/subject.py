@@ -75,7 +75,7 @@ def estimate_subject(subject: Subject, base: Choice) -> Estimate:
     if choice.graph is not None:
         raise UnknownSubject(f"@{subject.revision} and {choice.graph}: give a revision or a graph file")
     with TemporaryDirectory(prefix="nottermost-graphs-") as folder:
-        prefix = extract_graphs(subject.revision, choice.graphs, Path(folder))
+        prefix = _extract_graphs(subject.revision, choice.graphs, Path(folder))
         try:
             return make_estimate(load_model(replace(choice, graphs=Path(folder))))
         except GraphError as error:
@@ -83,7 +83,7 @@ def estimate_subject(subject: Subject, base: Choice) -> Estimate:
             raise GraphError(said) from None
 
 
-def extract_graphs(revision: str, graphs: Path, folder: Path) -> str:
+def _extract_graphs(revision: str, graphs: Path, folder: Path) -> str:
     """Write the graphs of a git revision into a folder, as they lie in `graphs`.
 
     Returns: where they lie in the repository, with a slash at its end.
@@ -101,7 +101,12 @@ def extract_graphs(revision: str, graphs: Path, folder: Path) -> str:
         Path(top), "archive", "--format=tar", f"{commit}:{prefix}", problem=f"revision {revision} has no {prefix}"
     )
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
+        for member in files:  # by hand: extractall's `filter` is missing from Debian 12's Python
+            data = files.extractfile(member) if member.isfile() else None
+            path = folder / member.name
+            if data is not None and path.resolve().is_relative_to(folder.resolve()):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data.read())
     return prefix
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, localcontext
-from typing import Final
+from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 import numpy.typing as npt
 
-from nottermost_cost.numeric import MONEY
+from nottermost_cost.numeric import MONEY, wide
 from nottermost_cost.pricebook import Band, Confidence, Rate
-
-_SHARE_DIGITS: Final = 60  # a billion dollars in quanta times weights of samples has 40: a floor must not see rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ def share(total: Decimal, weights: Sequence[Decimal], quantum: Decimal = MONEY) 
     """
     if not weights:
         return []
-    with localcontext(prec=_SHARE_DIGITS):
+    with wide():  # a floor must not see rounding
         whole = sum(weights, Decimal(0))
         if whole == 0:
             weights, whole = [Decimal(1)] * len(weights), Decimal(len(weights))

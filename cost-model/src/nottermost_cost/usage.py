@@ -16,6 +16,7 @@ from nottermost_cost.graph import Graph, Resource
 from nottermost_cost.inputs import Values
 from nottermost_cost.numeric import HOURS_PER_DAY, HOURS_PER_MONTH, Number, largest
 from nottermost_cost.pricebook import PriceBook
+from nottermost_cost.resources.rules import Surroundings
 from nottermost_cost.workload import Quantities, Workload
 
 _TABLE: Final = "aws:dynamodb/table:Table"
@@ -148,9 +149,9 @@ def derive_operations(workload: Workload, task_hours: Mapping[str, Number], valu
     q.add("endpoints.bytes", log_bytes + q("push.notifications", home) * values["webhooks.bytes"], "B",
           "logs.bytes + notifications", home)  # fmt: skip
     for place in (home, *workload.shape.standbys):
+        q.add("images.bytes", values["images.gb"] * 1024**3, "B", "images.gb", place)
         q.add("inventory.items", values["inventory.items"] * 1, "items", "inventory.items", place)
         _follow_tasks(q, place, task_hours.get(place, Decimal(0)), values, home)
-    q.add("images.bytes", values["images.gb"] * 1024**3, "B", "images.gb", home)
     q.add("grafana.editors", values["terms.grafana.editors"] * 1, "people", "terms.grafana.editors", home)
     q.add("grafana.viewers", values["terms.grafana.viewers"] * 1, "people", "terms.grafana.viewers", home)
     q.add("delivery.build_hours", values["delivery.build_hours"] * 1, "h", "delivery.build_hours", home)
@@ -209,7 +210,7 @@ def _balancer_units(workload: Workload, region: str, values: Values) -> Number:
 
 def charge_usage(workload: Workload, graph: Graph, book: PriceBook, day: date) -> list[Charge]:
     """A charge for each quantity that has a meter and a resource. Raises: PriceError with all that are missing."""
-    resources = _index(graph)
+    resources, around = _index(graph), Surroundings(graph)
     charges = []
     missing = []
     for meter in METERS:
@@ -234,7 +235,7 @@ def charge_usage(workload: Workload, graph: Graph, book: PriceBook, day: date) -
                     name=meter.name,
                     driver=meter.quantity,
                     urn=resource.urn,
-                    tags=resource.tags or {"env": graph.env},
+                    tags=around.tags(resource),
                 )
             )
     raise_missing(missing)

@@ -1,35 +1,36 @@
 """What was billed against what was estimated: why they differ, in parts that add up to the difference."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field, fields
-from decimal import Context, Decimal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Final
 
-from nottermost_cost.bill.amounts import exact
-from nottermost_cost.bill.bill import Bill, Billed, CostType, MonthBilled, sum_exact
-from nottermost_cost.bill.report import align, describe_month, money
+from nottermost_cost.bill.bill import Bill, Billed, CostType, MonthBilled
+from nottermost_cost.bill.report import NAMELESS, describe_month
 from nottermost_cost.errors import BillError
 from nottermost_cost.estimate import Estimate, Line
-from nottermost_cost.numeric import MONEY
+from nottermost_cost.numeric import MONEY, exact, sum_exact, wide
+from nottermost_cost.plain import lay_out
 from nottermost_cost.pricebook import Rate
+from nottermost_cost.report.cells import Kind, printable
+from nottermost_cost.report.tables import Column, Table
 
-COMPARABLE: Final = (CostType.EFFECTIVE, CostType.CONTRACTED, CostType.LIST)
+COMPARABLE: Final[Mapping[CostType, Callable[[Line], Decimal]]] = {
+    CostType.EFFECTIVE: lambda line: line.effective_cost,
+    CostType.CONTRACTED: lambda line: line.contracted_cost,
+    CostType.LIST: lambda line: line.list_cost,
+}
 
-_WIDE: Final = Context(prec=100)  # for a product and a quotient of amounts, before rounding to MONEY
 _ESTIMATED: Final = ("Usage", "Purchase")  # taxes, credits and adjustments are never estimated
-_UNITS: Final = {  # a bill's word for the unit of a price
+_UNITS: Final = {  # a bill's word for the unit of a price, where it is more than a plural
     "hrs": "hour",
-    "hours": "hour",
     "lcu-hrs": "lcu-hour",
     "nlcu-hrs": "nlcu-hour",
     "gb-mo": "gb-month",
-    "gb-months": "gb-month",
     "gigabytes": "gb",
     "iops-mo": "iops-month",
-    "requests": "request",
     "writerequestunits": "wru",
     "readrequestunits": "rru",
-    "messages": "message",
     "metrics": "metric-month",
     "alarms": "alarm-month",
     "keys": "key-month",
@@ -103,7 +104,7 @@ class _Side:
     """One service while it is compared."""
 
     cells: dict[tuple[str, str], _Cell] = field(default_factory=dict)
-    extra: Decimal = Decimal(0)  # billed, never estimated
+    extra: list[Decimal] = field(default_factory=list)  # billed, never estimated
     unlocated: list[Decimal] = field(default_factory=list)  # billed under SKUs that the estimate does not name
 
 
@@ -117,31 +118,28 @@ def compare_bill(bill: Bill, estimate: Estimate, cost: CostType = CostType.EFFEC
     Raises: BillError when one side does not tell that cost.
     """
     if cost not in COMPARABLE or cost not in bill.cost_types:
-        raise BillError(f"{bill.name} and an estimate do not both tell the {cost} cost: compare {_comparable(bill)}")
+        told = " or ".join(each for each in COMPARABLE if each in bill.cost_types)
+        raise BillError(f"{bill.name} and an estimate do not both tell the {cost} cost: compare {told or 'nothing'}")
     times = max(1, len([each for each in bill.months if each.month]))
     sides = _estimated_sides(estimate.lines, cost, times)
     places = _places(sides)
     for each in bill.sums:
-        _add_billed(each, cost, sides, places)
+        cell = places.get((each.sku, each.region)) or places.get((each.sku, ""))
+        _add_billed(each, each.costs[cost], sides, cell)
     services = [_service_variance(service, side) for service, side in sides.items()]
     services.sort(key=lambda each: (-abs(each.difference), each.service))
     return Variance(bill.name, cost, bill.months, times, tuple(services), _total(services), tuple(_notes(bill, times)))
 
 
 def render_variance(variance: Variance) -> Iterator[str]:
-    """One line a service, largest difference first, and the total."""
-    yield f"{variance.bill} against the estimate, {variance.cost} cost, USD"
+    """What to know, then one line a service, largest difference first, and the total."""
+    yield f"{printable(variance.bill)} against the estimate, {variance.cost} cost, USD"
     yield from (f"note: {note}" for note in variance.notes)
+    service, *amounts = (each.name.replace("_", " ") for each in fields(ServiceVariance))
+    columns = (Column(service), *(Column(name, Kind.MONEY) for name in amounts))
+    rows = tuple(astuple(replace(each, service=each.service or NAMELESS)) for each in variance.services)
     yield ""
-    heads = (
-        "service", "estimated", "actual", "difference", "price", "quantity", "not in estimate", "not billed", "unmatched",
-    )  # fmt: skip
-    yield from align([heads, *(_cells(each) for each in (*variance.services, variance.total))])
-
-
-def _cells(each: ServiceVariance) -> tuple[str, ...]:
-    service, *amounts = astuple(each)
-    return (service or "(none)", *map(money, amounts))
+    yield lay_out(Table("", columns, rows, astuple(variance.total)))
 
 
 def _estimated_sides(lines: Iterable[Line], cost: CostType, times: int) -> dict[str, _Side]:
@@ -150,51 +148,33 @@ def _estimated_sides(lines: Iterable[Line], cost: CostType, times: int) -> dict[
         charge = line.charge
         place = (charge.key, charge.place or charge.region)
         cell = sides.setdefault(line.service, _Side()).cells.setdefault(place, _Cell(line.rate))
-        cell.estimated = sum_exact((cell.estimated, *[_cost_of(line, cost)] * times))
-        cell.estimated_quantity = sum_exact((cell.estimated_quantity, *[Decimal(charge.quantity)] * times))
+        with exact():
+            cell.estimated += COMPARABLE[cost](line) * times
+            cell.estimated_quantity += Decimal(charge.quantity) * times
     return sides
 
 
-def _cost_of(line: Line, cost: CostType) -> Decimal:
-    costs = {
-        CostType.LIST: line.list_cost,
-        CostType.CONTRACTED: line.contracted_cost,
-        CostType.EFFECTIVE: line.effective_cost,
-    }
-    return costs[cost]
-
-
-_Place = tuple[str, tuple[str, str]]  # service, (key, region)
-
-
-def _places(sides: Mapping[str, _Side]) -> dict[tuple[str, str], _Place]:
+def _places(sides: Mapping[str, _Side]) -> dict[tuple[str, str], _Cell]:
     """Where a bill's (SKU, region) belongs; AWS's SKUs are of one region and count with any, written as ""."""
-    found: dict[tuple[str, str], _Place] = {}
-    for service, side in sides.items():
+    found: dict[tuple[str, str], _Cell] = {}
+    for side in sides.values():
         for (key, region), cell in side.cells.items():
-            found[key, region] = (service, (key, region))
+            found[key, region] = cell
             for sku in {band.sku for band in cell.rate.bands if band.sku}:
-                found[sku, region] = found[sku, ""] = (service, (key, region))
+                found[sku, region] = found[sku, ""] = cell
     return found
 
 
-def _add_billed(
-    billed: Billed, cost: CostType, sides: dict[str, _Side], places: Mapping[tuple[str, str], _Place]
-) -> None:
-    amount = billed.costs[cost]
-    place = places.get((billed.sku, billed.region)) or places.get((billed.sku, ""))
+def _add_billed(billed: Billed, amount: Decimal, sides: dict[str, _Side], cell: _Cell | None) -> None:
+    """`cell`: where the SKU belongs, None for one that the estimate does not name."""
     if billed.category not in _ESTIMATED:
-        side = sides.setdefault(billed.service, _Side())
-        side.extra = sum_exact((side.extra, amount))
-    elif place is None:
+        sides.setdefault(billed.service, _Side()).extra.append(amount)
+    elif cell is None:
         sides.setdefault(billed.service, _Side()).unlocated.append(amount)
     else:
-        service, key = place
-        cell = sides[service].cells[key]
         cell.is_billed = True
         cell.actual = sum_exact((cell.actual, amount))
-        more = _in_price_units(billed, cell.rate)
-        known = cell.actual_quantity
+        more, known = _in_price_units(billed, cell.rate), cell.actual_quantity
         cell.actual_quantity = None if more is None or known is None else sum_exact((known, more))
 
 
@@ -206,29 +186,28 @@ def _in_price_units(billed: Billed, rate: Rate) -> Decimal | None:
     unit, per_price = (counted, rate.unit_size) if counted else (prefix, Decimal(1))
     if _spelled(billed.unit) != _spelled(unit):
         return None
-    return _WIDE.divide(billed.quantity, per_price)
+    with wide():
+        return billed.quantity / per_price
 
 
 def _spelled(unit: str) -> str:
-    lower = unit.lower()
-    return _UNITS.get(lower, lower.removesuffix("s"))
+    return _UNITS.get(unit.lower(), unit.lower().removesuffix("s"))
 
 
 def _service_variance(service: str, side: _Side) -> ServiceVariance:
     """Cells that can be split are; what is left on both sides is unmatched, on one side it is missing on the other."""
     split = [cell for cell in side.cells.values() if cell.can_be_split]
     left = [cell for cell in side.cells.values() if not cell.can_be_split]
-    split_estimated, split_actual = (
-        sum_exact(cell.estimated for cell in split),
-        sum_exact(cell.actual for cell in split),
-    )
+    split_estimated = sum_exact(cell.estimated for cell in split)
+    split_actual = sum_exact(cell.actual for cell in split)
     at_estimated_price = sum_exact(_at_estimated_price(cell) for cell in split)
     left_estimated = sum_exact(cell.estimated for cell in left)
     left_billed = sum_exact((*side.unlocated, *(cell.actual for cell in left)))
+    extra = sum_exact(side.extra)
     has_billed = bool(side.unlocated) or any(cell.is_billed for cell in left)
     zero = Decimal(0)
     with exact():  # even a minus sign rounds otherwise
-        estimated, actual = split_estimated + left_estimated, split_actual + left_billed + side.extra
+        estimated, actual = split_estimated + left_estimated, split_actual + left_billed + extra
         return ServiceVariance(
             service=service,
             estimated=estimated,
@@ -236,7 +215,7 @@ def _service_variance(service: str, side: _Side) -> ServiceVariance:
             difference=actual - estimated,
             price=split_actual - at_estimated_price,
             quantity=at_estimated_price - split_estimated,
-            not_in_estimate=side.extra + (zero if left else left_billed),
+            not_in_estimate=extra + (zero if left else left_billed),
             not_billed=zero if has_billed else zero - left_estimated,
             unmatched=left_billed - left_estimated if left and has_billed else zero,
         )
@@ -244,18 +223,13 @@ def _service_variance(service: str, side: _Side) -> ServiceVariance:
 
 def _at_estimated_price(cell: _Cell) -> Decimal:
     """The actual quantity at the estimate's average price, rounded: what rounding leaves is part of both effects."""
-    product = _WIDE.multiply(cell.estimated, cell.actual_quantity or Decimal(0))
-    return _WIDE.divide(product, cell.estimated_quantity).quantize(MONEY, context=_WIDE)
+    with wide():
+        return (cell.estimated * (cell.actual_quantity or 0) / cell.estimated_quantity).quantize(MONEY)
 
 
 def _total(services: Iterable[ServiceVariance]) -> ServiceVariance:
-    rows = list(services)
-    columns = [each.name for each in fields(ServiceVariance) if each.name != "service"]
-    return ServiceVariance("total", **{column: sum_exact(getattr(row, column) for row in rows) for column in columns})
-
-
-def _comparable(bill: Bill) -> str:
-    return " or ".join(cost for cost in COMPARABLE if cost in bill.cost_types) or "nothing"
+    _, *columns = zip(*map(astuple, services), strict=True)
+    return ServiceVariance("total", *map(sum_exact, columns))
 
 
 def _notes(bill: Bill, times: int) -> Iterator[str]:
@@ -264,6 +238,5 @@ def _notes(bill: Bill, times: int) -> Iterator[str]:
     for month in bill.months:
         if not month.complete:
             yield f"{describe_month(month)}: nothing is scaled, so the estimate is of more time than the bill"
-    yield from (
-        f"1 {rate.currency} = {rate.usd} USD as of {rate.day}, converted for the whole bill" for rate in bill.rates
-    )
+    for currency, rate in bill.rates.items():
+        yield f"{rate.describe(currency)}, converted for the whole bill"

@@ -378,6 +378,8 @@ class _Derivation:
         if shape.store == "postgresql":
             return
         q.add("store.writes_per_message", writes, "units / message", how)
+        q.add("store.reads_per_message", v["reads.per_message"] * (1 - v["reads.cache_hit"]), "units / message",
+              "reads.per_message x (1 - reads.cache_hit)")  # fmt: skip
         q.add("store.reads_per_page", page, "units / page", page_how)
         ages = sent * smallest(largest(shape.month - v["retention_months.hot"], 0), 1)
         gone = ages * deletes
@@ -429,7 +431,7 @@ class _Derivation:
                 f"storage.gb.month.{month:02}",
                 self._gb(month),
                 "GB",
-                f"store, archive and files {month} months after launch",
+                f"store, archive and files in month {month} after launch",
             )
         q.add("storage.gb", self._gb(shape.month), "GB", "store, archive and files in the home region, once")
 

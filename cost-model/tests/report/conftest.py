@@ -1,9 +1,17 @@
 """An estimate as an environment's is: two environments, two regions, global and edge, every confidence."""
 
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from nottermost_cost.charges import Charge, Origin, Part
 from nottermost_cost.estimate import (
@@ -190,6 +198,23 @@ def make_quantities() -> tuple[Quantity, ...]:
         Quantity("messages.sent", "eu-west-1", Decimal(365000000), "messages", "=users.dau x messages.per_dau_day"),
         Quantity("storage.gb", "", Decimal("355020.5"), "GB", "messages.sent x body_bytes.p50 x retention_months"),
         Quantity("connections.peak", "", Decimal(0), "connections", "users.dau x peak_concurrency"),
+        Quantity("edge.bytes_out", "edge:us", Decimal("25030973549953.2"), "B", "(deliveries + pages + files) x share"),
+        Quantity("edge.bytes_out", "edge:eu", Decimal("12515486774976.6"), "B", "(deliveries + pages + files) x share"),
+        *(
+            Quantity(
+                f"connections.hour.{hour:02}",
+                region,
+                Decimal(peak * (2 + abs(12 - hour)) / 14),
+                "connections",
+                "the curve",
+            )
+            for region, peak in (("us-east-1", 140_000), ("eu-west-1", 70_000))
+            for hour in range(24)
+        ),
+        *(
+            Quantity(f"storage.gb.month.{month:02}", "", Decimal(29_585 * month), "GB", "store, archive and files")
+            for month in (1, 3, 6, 24, 36, 48, 60)
+        ),
     )
 
 
@@ -213,10 +238,6 @@ def make_inputs() -> tuple[Input, ...]:
     return tuple(
         Input(name, Decimal(value), Decimal(low), Decimal(high), "", "a cited figure with its page", kind)
         for name, low, value, high, kind in rows
-    ) + tuple(
-        Input(f"curve.hourly.{hour}", weight, weight, weight, "", "messages by local hour", Kind.SCENARIO)
-        for hour in range(24)
-        for weight in (Decimal(2 + abs(12 - abs(hour - 2))),)
     )
 
 
@@ -255,3 +276,116 @@ def estimate() -> Estimate:
 def figures(estimate: Estimate) -> Figures:
     """Its numbers, with sensitivities."""
     return Figures(estimate, make_sensitivity(estimate))
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+_OVERLAPS: Final = """() => {
+  const texts = [...document.querySelectorAll('svg text')].map(e => [e.textContent, e.getBoundingClientRect()]);
+  const found = [];
+  for (let i = 0; i < texts.length; i++) for (let j = i + 1; j < texts.length; j++) {
+    const [a, b] = [texts[i][1], texts[j][1]];
+    if (a.left < b.right && b.left < a.right && a.top + 2 < b.bottom && b.top + 2 < a.bottom)
+      found.push(`${texts[i][0]} | ${texts[j][0]}`);
+  }
+  return found;
+}"""
+_OUTSIDE: Final = """() => [...document.querySelectorAll('svg text')].filter(e => {
+  const [text, drawing] = [e.getBoundingClientRect(), e.closest('svg').getBoundingClientRect()];
+  return text.left < drawing.left - 1 || text.right > drawing.right + 1;
+}).map(e => e.textContent)"""
+
+
+class Reader(HTMLParser):
+    """Which elements there are, with their attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+    @property
+    def drawings(self) -> list[dict[str, str | None]]:
+        """Charts; the samples of a legend's lines are none."""
+        return [attributes for tag, attributes in self.elements if tag == "svg" and "role" in attributes]
+
+
+@pytest.fixture(scope="session")
+def read_page() -> Callable[[str], Reader]:
+    """Reads a page, and fails when it asks for something or when a table or chart cannot be read without seeing."""
+    return _read_page
+
+
+def _read_page(page: str) -> Reader:
+    reader = Reader(page)
+    tags = {tag for tag, _ in reader.elements}
+    assert not tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert not [
+        attributes for _, attributes in reader.elements if {"src", "href", "onclick", "style"} & set(attributes)
+    ]
+    assert "default-src 'none'" in page
+    assert not re.search(r"url\(|@import|https?://", page)
+    assert reader.count("table") == reader.count("caption") > 0
+    assert all(attributes.get("scope") in ("row", "col") for tag, attributes in reader.elements if tag == "th")
+    ids = [
+        attributes["id"] or "" for tag, attributes in reader.elements if tag in ("title", "desc") and "id" in attributes
+    ]
+    assert sorted(name for each in reader.drawings for name in (each["aria-labelledby"] or "").split()) == sorted(ids)
+    return reader
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Chromium; skipped without one, but not in CI."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say("there is no Chromium here; install it with: apt-get install chromium")
+    with sync_playwright() as playwright:  # for one test: its event loop would stay in the thread that others need
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def look_at(browser: Browser, tmp_path: Path) -> Callable[[str, int, str], None]:
+    """Opens a page in a window of a width and a colour scheme, and fails for what people would stumble over."""
+
+    def look(page: str, width: int, scheme: str) -> None:
+        path = tmp_path / "page.html"
+        path.write_text(page, encoding="utf-8")
+        shown, troubles = open_page(browser, path, width, scheme)
+        try:
+            assert troubles == []
+            assert shown.evaluate("document.documentElement.scrollWidth") == width
+            assert shown.evaluate(_OVERLAPS) == []
+            assert shown.evaluate(_OUTSIDE) == []
+            background = shown.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(22, 26, 33)")
+            shown.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert shown.evaluate("document.documentElement.scrollWidth") == width
+            aligned = "[...document.querySelectorAll('td.number')].map(e => getComputedStyle(e).textAlign)"
+            assert set(shown.evaluate(aligned)) == {"right"}
+            shown.emulate_media(media="print")
+            assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        finally:
+            shown.close()
+
+    return look
+
+
+def open_page(browser: Browser, path: Path, width: int, scheme: Any) -> tuple[Page, list[str]]:
+    """The page in a window of its own, and what went wrong or was asked for while it loaded."""
+    troubles: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: troubles.append(request.url) if request.url != path.as_uri() else None)
+    page.goto(path.as_uri())
+    return page, troubles

@@ -18,9 +18,10 @@ from nottermost_cost.focus import rows_of
 from nottermost_cost.numeric import CENT
 from nottermost_cost.pricebook import Confidence
 from nottermost_cost.report import Figures, render_json, render_page, render_terminal, render_workbook
-from nottermost_cost.report.cells import Kind, show, show_amount, show_count, show_money
+from nottermost_cost.report.cells import Kind, show, show_amount, show_count, show_money, show_quantity, show_whole
 from nottermost_cost.report.document import Document, build_document
 from nottermost_cost.report.figures import UNTAGGED, find_band, sum_costs
+from nottermost_cost.report.quantities import find_main, say_name
 
 MONEY = re.compile(r"-?\$[\d,]+\.\d\d")
 
@@ -216,6 +217,9 @@ def test_a_printed_column_agrees_with_its_printed_total(values: list[Decimal]) -
         ("218.2435", Kind.RATE, "$218.24"),
         ("0", Kind.RATE, "$0.00"),
         ("2E-7", Kind.PRICE, "$0.0000002"),
+        ("0.0345766233766233766", Kind.PRICE, "$0.0345766234"),
+        ("3051.38", Kind.WHOLE, "$3,051"),
+        ("6.644", Kind.WHOLE, "$6.64"),
         ("1499850", Kind.PRICE, "$1,499,850.00"),
         ("1E+6", Kind.COUNT, "1,000,000"),
         ("0.30", Kind.COUNT, "0.3"),
@@ -228,6 +232,89 @@ def test_how_values_are_written(value: str, kind: Kind, text: str) -> None:
     assert show(Decimal(value), kind) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        ("1216666666.67", "messages", "1.22 billion messages"),
+        ("210000", "connections", "210,000 connections"),
+        ("9.341012", "units / message", "9.34 units / message"),
+        ("999999999", "users", "1,000 million users"),
+        ("25030973549953", "B", "22.8 TB"),
+        ("58391.05", "GB", "57 TB"),
+        ("355.05", "B / message", "355 B / message"),
+        ("0", "B", "0 B"),
+    ],
+)
+def test_how_quantities_are_said(value: str, unit: str, text: str) -> None:
+    """Three digits and a word; bytes in AWS's steps of 1,024."""
+    assert show_quantity(Decimal(value), unit) == text
+
+
+@given(st.decimals("1e-6", "1e18", places=6))
+def test_a_quantity_in_short_is_near_the_exact_one(value: Decimal) -> None:
+    """What is said is within half a percent, or half a hundredth, of what is meant."""
+    number, *words, _ = show_quantity(value, "requests").split()
+    factor = {"trillion": 10**12, "billion": 10**9, "million": 10**6}[words[0]] if words else 1
+    assert abs(Decimal(number.replace(",", "")) * factor - value) <= max(value / 200, CENT / 2)
+
+
+def test_all_formats_hold_the_same_quantities(figures: Figures) -> None:
+    """The main quantities, short and exact: on the terminal, on the page and in the workbook, from those in JSON."""
+    terminal, page = render_terminal(figures, width=140, colour=False), render_page(figures)
+    summary = load_workbook(BytesIO(render_workbook(figures)), data_only=True)["Summary"]
+    rows = {(row[0], row[4]): row for row in summary.iter_rows(values_only=True)}
+    raw = read_json(figures)["quantities"]
+    main = find_main(figures.estimate)
+    assert len(main) == 8
+    for each in main:
+        assert each.value in {row["value"] for row in raw} | _sums(raw)
+        assert re.search(rf"{each.title} +{each.short} +{show_count(each.value)} +{each.unit} +{each.place}", terminal)
+        assert f'<td class="number">{each.short}</td>' in page
+        assert f'<td class="number">{show_count(each.value)}</td>' in page
+        assert rows[each.title, each.place][1:4] == (each.short, pytest.approx(float(each.value)), each.unit)
+
+
+def _sums(quantities: list[Any]) -> set[Decimal]:
+    """Of each quantity over its places."""
+    return {
+        sum(row["value"] for row in quantities if row["name"] == name) for name in {row["name"] for row in quantities}
+    }
+
+
+def test_the_terminal_says_quantities_before_dollars(figures: Figures) -> None:
+    """First how much is used, then what it costs; with every line also every quantity with its formula."""
+    short = render_terminal(figures, width=140, colour=False)
+    whole = render_terminal(figures, width=140, colour=False, every_line=True)
+    assert 0 < short.index("Quantities, a month") < short.index("Cost in USD a month")
+    assert "users.dau x users.mau_per_dau" not in short
+    assert whole.index("users.dau x users.mau_per_dau") < whole.index("Every line")
+    assert re.search(r"12:00 +20,000 +10,000", whole)
+    assert "in this estimate" in whole
+    assert "connections.hour." not in whole
+
+
+def test_every_format_says_low_base_and_high(figures: Figures) -> None:
+    """Beside the total stands the range, with what it is."""
+    found = figures.sensitivity
+    assert found is not None
+    said = f"low {show_whole(found.percentiles[5])}, base {show_whole(found.base)}, high {show_whole(found.percentiles[95])}"
+    assert said in render_terminal(figures, width=200, colour=False)
+    assert said in render_page(figures)
+    summary = load_workbook(BytesIO(render_workbook(figures)), data_only=True)["Summary"]
+    assert any(said in str(cell) for row in summary.iter_rows(values_only=True) for cell in row)
+
+
+def test_names_are_said_in_words() -> None:
+    """Dots and underscores go, short forms are written out; what is no name stays."""
+    assert say_name("network.cross_region_bytes") == "network: cross region bytes"
+    assert say_name("users.mau_per_dau") == "users: monthly users per daily user"
+    assert say_name("reads.history_pages_per_dau_day") == "reads: history pages per daily user and day"
+    assert [say_name(each) for each in ("nodes (r6g.large.search)", "task hours")] == [
+        "nodes (r6g.large.search)",
+        "task hours",
+    ]
+
+
 def test_large_amounts_alone_have_no_cents() -> None:
     """From ten thousand dollars on."""
     assert [show_amount(Decimal(each)) for each in ("9999.99", "12345.5", "-12345.5")] == [
@@ -235,7 +322,8 @@ def test_large_amounts_alone_have_no_cents() -> None:
         "$12,346",
         "-$12,346",
     ]
-    assert show_count(Decimal("1216666666.70")) == "1,216,666,666.7"
+    assert show_count(Decimal("999999.994")) == "999,999.99"
+    assert show_count(Decimal("1216666666.70")) == "1,216,666,667"
 
 
 def test_an_estimate_of_one_environment_without_ranges(estimate: Estimate) -> None:

@@ -19,6 +19,8 @@ SHEETS: Final = [
     "Lines",
     "Prices",
     "Quantities",
+    "By hour",
+    "By month",
     "Assumptions",
     "Sizing",
     "Not priced",
@@ -140,9 +142,9 @@ def test_every_formula_gives_the_value_written_with_it(book: Book) -> None:
 
 
 def test_the_sheets_are_those_that_finance_looks_for(book: Book) -> None:
-    """Nine sheets in reading order; the lists among them have a filter and a header that stays."""
+    """Eleven sheets in reading order; the lists among them have a filter and a header that stays."""
     assert book.formulas.sheetnames == SHEETS
-    for name in ("Lines", "Prices", "Quantities", "Assumptions", "Sizing", "Not priced"):
+    for name in ("Lines", "Prices", "Quantities", "By hour", "By month", "Assumptions", "Sizing", "Not priced"):
         assert book.formulas[name].auto_filter.ref, name
         assert book.formulas[name].freeze_panes, name
     assert all(sheet.page_setup.orientation == "landscape" for sheet in book.formulas)
@@ -170,9 +172,25 @@ def test_text_is_never_a_formula(book: Book, figures: Figures) -> None:
     owners = {cell.value for cell in book.formulas["Totals"]["A"] if cell.data_type == "s"}
     assert '=HYPERLINK("x")' in owners
     assert "+reader [bold]of reports[/bold]" in {cell.value for cell in book.formulas["Lines"]["A"]}
-    formulas = {cell.value for cell in book.formulas["Quantities"]["E"]}
+    formulas = {cell.value for cell in book.formulas["Quantities"]["F"]}
     assert "=users.dau x messages.per_dau_day" in formulas
-    assert all(cell.data_type != "f" for name in ("Quantities", "Assumptions") for cell in book.formulas[name]["E"])
+    assert all(cell.data_type != "f" for name in ("Quantities", "Assumptions") for cell in book.formulas[name]["F"])
+
+
+def test_series_have_a_table_and_a_chart(book: Book, figures: Figures) -> None:
+    """A row an hour with a column a region, a row a month with the estimate's marked; neither among the quantities."""
+    hours, months = (
+        [list(row) for row in book.values[name].iter_rows(values_only=True)] for name in ("By hour", "By month")
+    )
+    assert hours[0] == ["Hour, UTC", "us-east-1", "eu-west-1"]
+    assert hours[13] == ["12:00", 20_000, 10_000]
+    assert len(hours) == 25
+    assert [row[0] for row in months[1:]] == [1, 3, 6, 12, 24, 36, 48, 60]
+    assert months[4] == [12, 355020.5, "347 TB", "in this estimate"]
+    assert [len(book.formulas[name]._charts) for name in ("By hour", "By month")] == [1, 1]
+    assert not [
+        cell.value for cell in book.values["Quantities"]["A"] if ".hour." in cell.value or ".month." in cell.value
+    ]
 
 
 def test_a_line_leads_to_its_price(book: Book, figures: Figures) -> None:

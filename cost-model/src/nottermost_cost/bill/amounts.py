@@ -1,10 +1,8 @@
 """Money and quantities of a bill, exactly as written."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Final
 
@@ -18,17 +16,9 @@ Decimals = npt.NDArray[np.object_]  # a Decimal for each row
 
 _CHARACTERS_MAX: Final = 60  # of an amount; a double is printed with 24
 _MAGNITUDE_MAX: Final = 40  # powers of ten above and below one: beyond any amount of money, seconds or bytes
-_DIGITS: Final = 200  # an amount has at most 40 before and 100 after the point; products with a rate, and sums, more
 _FORMATTED: Final = re.compile(
     r"(?P<open>\()?(?P<minus>-)?\s?\$?\s?(?P<digits>\d{1,3}(,\d{3})+(\.\d+)?|\d+(\.\d+)?)(?(open)\))", re.ASCII
 )
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Within it, a sum or product that would lose a digit raises."""
-    with localcontext(Context(prec=_DIGITS, traps=[Inexact, InvalidOperation, Overflow])):
-        yield
 
 
 @dataclass(frozen=True)
@@ -50,14 +40,9 @@ class Amounts:
         """For comparisons with a tolerance, never for sums."""
         return self.values.astype(np.float64)
 
-    def total(self, rows: Mask) -> Decimal:
-        """The exact sum over some rows."""
-        with exact():
-            return sum(self.values[rows].tolist(), Decimal(0))
-
 
 def parse_amounts(texts: Texts, column: str, numbers: Codes) -> Amounts:
-    """Read a column. Raises: BillError with the first row whose text is no number."""
+    """Read a column. Raises: BillError with the first row whose text is no number, or is beyond any amount."""
     values = np.empty(len(texts.values), dtype=object)
     formatted = np.zeros(len(texts.values), dtype=bool)
     for index, text in enumerate(texts.values):
@@ -78,14 +63,21 @@ def _parse_plain(text: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         return None
-    is_sane = len(text) <= _CHARACTERS_MAX and -_MAGNITUDE_MAX <= value.adjusted() <= _MAGNITUDE_MAX
-    return value if is_sane and value.is_finite() and "_" not in text else None
+    return _bounded(value, text) if value.is_finite() and "_" not in text else None
 
 
 def _parse_formatted(text: str) -> Decimal | None:
     """`$10,000.00 `, `-$5` and `($5.00)`; None for anything else."""
     match = _FORMATTED.fullmatch(text.strip())
-    if not match or len(text) > _CHARACTERS_MAX:
+    if not match:
         return None
     value = Decimal(match["digits"].replace(",", ""))
-    return -value if match["minus"] or match["open"] else value
+    return _bounded(value.copy_negate() if match["minus"] or match["open"] else value, text)  # a minus sign would round
+
+
+def _bounded(value: Decimal, text: str) -> Decimal | None:
+    """None beyond what an amount can be; zero is zero, in however many digits."""
+    if value.is_zero():
+        return Decimal(0)
+    is_sane = len(text) <= _CHARACTERS_MAX and -_MAGNITUDE_MAX <= value.adjusted() <= _MAGNITUDE_MAX
+    return value if is_sane else None

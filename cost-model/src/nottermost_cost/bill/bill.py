@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from nottermost_cost.bill.amounts import exact
 from nottermost_cost.bill.anomalies import Anomaly
-from nottermost_cost.bill.rates import DatedRate
+from nottermost_cost.currencies import ExchangeRate
+from nottermost_cost.numeric import exact, sum_exact
 
 
 class BillKind(StrEnum):
@@ -72,10 +72,6 @@ class Billed:
     costs: Mapping[CostType, Decimal]
     quantity: Decimal
 
-    def word(self, dimension: Dimension) -> str:
-        """Its value of a dimension."""
-        return str(getattr(self, dimension))
-
 
 @dataclass(frozen=True, slots=True)
 class MonthBilled:
@@ -125,7 +121,7 @@ class Bill:
     Attributes:
         rows: every row of the file that has any value.
         cost_types: which costs it tells; the others are None, not zero.
-        rates: what foreign currencies were converted with.
+        rates: what foreign currencies were converted with, by currency.
         tag_keys: the keys that were asked for.
     """
 
@@ -137,7 +133,7 @@ class Bill:
     months: tuple[MonthBilled, ...]
     commitments: tuple[CommitmentBilled, ...]
     anomalies: tuple[Anomaly, ...]
-    rates: tuple[DatedRate, ...]
+    rates: Mapping[str, ExchangeRate]
     tag_keys: tuple[str, ...]
 
     def total(self, cost: CostType) -> Decimal | None:
@@ -152,16 +148,6 @@ class Bill:
         return self.total(CostType.BILLED)
 
     @property
-    def list_cost(self) -> Decimal | None:
-        """At public prices."""
-        return self.total(CostType.LIST)
-
-    @property
-    def contracted_cost(self) -> Decimal | None:
-        """At agreed prices, before commitments."""
-        return self.total(CostType.CONTRACTED)
-
-    @property
     def effective_cost(self) -> Decimal:
         """With commitments, amortised."""
         return self.total(CostType.EFFECTIVE) or Decimal(0)
@@ -173,7 +159,14 @@ class Bill:
 
     def by(self, dimension: Dimension, cost: CostType | None = None) -> dict[str, Decimal]:
         """USD by provider, service, …, largest first; a cost that the file does not tell gives nothing."""
-        return self._sum_by(lambda each: each.word(dimension), cost or self.main_cost)
+        return self._sum_by(lambda each: getattr(each, dimension), cost or self.main_cost)
+
+    def rows_by(self, dimension: Dimension) -> dict[str, int]:
+        """Rows by the same, in the same order."""
+        counts: dict[str, int] = dict.fromkeys(self.by(dimension), 0)
+        for each in self.sums:
+            counts[getattr(each, dimension)] += each.rows
+        return counts
 
     def by_tag(self, key: str, cost: CostType | None = None) -> dict[str, Decimal]:
         """The same by the values of an asked tag key; "" is without the tag."""
@@ -211,9 +204,3 @@ def _commitment(name: str, sums: Sequence[Billed], main: CostType) -> Commitment
         recurring=sum_exact(each.costs[main] for each in purchases if each.frequency != "One-Time"),
         covered_billed=sum_exact(each.costs[main] for each in used),
     )
-
-
-def sum_exact(amounts: Iterable[Decimal]) -> Decimal:
-    """Without losing a digit."""
-    with exact():
-        return sum(amounts, Decimal(0))

@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from nottermost_cost.bill.amounts import Amounts, exact, parse_amounts
+from nottermost_cost.bill.amounts import Amounts, parse_amounts
 from nottermost_cost.bill.reading import Batch, Texts
 from nottermost_cost.bill.rows import BLENDED_COST, QUANTITY, Rows, coalesce, find
+from nottermost_cost.numeric import exact
 from nottermost_cost.services import name_of_code
 
 _TYPE: Final = "lineItem/LineItemType"
@@ -103,7 +104,7 @@ def read_cur(batch: Batch) -> Rows:
         if legacy_name(name) in report.columns
     }
     amounts["EffectiveCost"] = _effective(report, kinds, amounts["BilledCost"])
-    return Rows(Batch(batch.numbers, columns, batch.blank), amounts)
+    return Rows(batch.numbers, columns, batch.blank, amounts=amounts)
 
 
 def _effective(report: Batch, kinds: Texts, billed: Amounts) -> Amounts:
@@ -115,10 +116,9 @@ def _effective(report: Batch, kinds: Texts, billed: Amounts) -> Amounts:
             continue
         part = np.full(len(report), Decimal(0), dtype=object)
         with exact():
-            for name in added:
-                part = part + parse_amounts(report.texts(legacy_name(name)), name, report.numbers).values
-            for name in taken:
-                part = part - parse_amounts(report.texts(legacy_name(name)), name, report.numbers).values
+            for sign, names in ((1, added), (-1, taken)):
+                for name in names:
+                    part = part + sign * parse_amounts(report.texts(legacy_name(name)), name, report.numbers).values
         values[rows] = part[rows]
     values[find(kinds, "Fee") & ~report.texts(legacy_name(_RESERVATION)).is_empty] = Decimal(0)
     return Amounts(values, billed.missing, billed.formatted)

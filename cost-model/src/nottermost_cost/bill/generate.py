@@ -91,7 +91,8 @@ def _chunk(numbers: Whole, seed: int) -> tuple[pa.Table, tuple[Whole, Whole, Who
     hour = (chance >> 40) % _HOURS
     hour = np.where(source % 61 == 17, _HOURS, hour)  # the first of the next month
     committed = covered | purchase
-    services = [np.array(column, dtype=object) for column in zip(*_SERVICES, strict=True)]
+    names, categories, units, skus = zip(*_SERVICES, strict=True)
+    providers = _choose(np.where(oracle, 2, foreign), ["AWS", "Microsoft", "Oracle"])
     columns: dict[str, Any] = {
         "Id": numbers + 1,
         "AvailabilityZone": _choose(region, [f"{name}a" for name, _ in _REGIONS]),
@@ -113,27 +114,27 @@ def _chunk(numbers: Whole, seed: int) -> tuple[pa.Table, tuple[Whole, Whole, Who
         "CommitmentDiscountStatus": _choose(np.where(unused, 2, covered), [_NULL, "Used", "Unused"]),
         "CommitmentDiscountType": _choose(committed, [_NULL, "Savings Plan"]),
         "ConsumedQuantity": quantity,
-        "ConsumedUnit": _choose(service, services[2]),
+        "ConsumedUnit": _choose(service, units),
         "ContractedCost": _money(contracted),
         "ContractedUnitPrice": _money(price // 10 * 9),
         "EffectiveCost": _money(effective),
-        "InvoiceIssuerName": _providers(foreign, oracle),
+        "InvoiceIssuerName": providers,
         "ListCost": _money(listed),
         "ListUnitPrice": _money(np.where(source % 71 == 29, price + 10, np.where(credit, -price, price))),
         "PricingCategory": _choose(np.where(oracle, 2, covered), ["Standard", "Committed", ""]),
         "PricingQuantity": quantity,
-        "PricingUnit": _choose(service, services[2]),
-        "ProviderName": _providers(foreign, oracle),
-        "PublisherName": _providers(foreign, oracle),
+        "PricingUnit": _choose(service, units),
+        "ProviderName": providers,
+        "PublisherName": providers,
         "RegionId": _choose(region, [name for name, _ in _REGIONS]),
         "RegionName": _choose(region, [name for _, name in _REGIONS]),
         "ResourceId": _joined("arn:aws:resource/", chance % 5000),
         "ResourceName": _joined("resource-", chance % 5000),
-        "ResourceType": _choose(service, services[1]),
-        "ServiceCategory": _choose(service, services[1]),
-        "ServiceName": _choose(service, services[0]),
-        "SkuId": _choose(service, services[3]),
-        "SkuPriceId": _choose(service, [f"{sku}.JRTCKXETXF.6YS6EN2CT7" for sku in services[3]]),
+        "ResourceType": _choose(service, categories),
+        "ServiceCategory": _choose(service, categories),
+        "ServiceName": _choose(service, names),
+        "SkuId": _choose(service, skus),
+        "SkuPriceId": _choose(service, [f"{sku}.JRTCKXETXF.6YS6EN2CT7" for sku in skus]),
         "SubAccountId": _choose(region, ["210987654321", "310987654321"]),
         "SubAccountName": _choose(region, ["prod", "staging"]),
         "Tags": _choose((chance >> 12) % len(_TAGS), _TAGS),
@@ -160,10 +161,6 @@ def _choose(which: Whole | Flags, texts: Iterable[str]) -> pa.Array:
 
 def _constant(numbers: Whole, text: str) -> pa.Array:
     return pa.repeat(pa.scalar(text), len(numbers))
-
-
-def _providers(foreign: Flags, oracle: Flags) -> pa.Array:
-    return _choose(np.where(oracle, 2, foreign), ["AWS", "Microsoft", "Oracle"])
 
 
 def _joined(prefix: str, numbers: Whole) -> pa.Array:

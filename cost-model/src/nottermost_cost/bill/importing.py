@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Final
 
 from nottermost_cost.bill import cur_bill, focus_bill
-from nottermost_cost.bill.anomalies import Oddity, Watch, find_focus_oddities, find_null_words, find_oddities
-from nottermost_cost.bill.bill import Bill, BillKind, CostType, sum_commitments, sum_exact
-from nottermost_cost.bill.rates import DatedRate
-from nottermost_cost.bill.reading import Batch, BillFile, Mask
+from nottermost_cost.bill.anomalies import (
+    Oddity,
+    Watch,
+    find_cur_oddities,
+    find_focus_oddities,
+    find_null_words,
+    find_oddities,
+)
+from nottermost_cost.bill.bill import Bill, BillKind, CostType, sum_commitments
+from nottermost_cost.bill.reading import NO_ROWS, Batch, BillFile, Mask
 from nottermost_cost.bill.rows import Rows, in_usd
 from nottermost_cost.bill.sums import COST_COLUMNS, Sums
+from nottermost_cost.currencies import ExchangeRate
 from nottermost_cost.errors import BillError
 from nottermost_cost.focus import COLUMNS, MANDATORY
+from nottermost_cost.numeric import sum_exact
 
 _FOCUS_NAMES_MIN: Final = 3  # of FOCUS in a header that is taken for it
 
@@ -23,13 +31,14 @@ class _Format:
     kind: BillKind
     read: Callable[[Batch], Rows]
     missing: Callable[[Sequence[str]], list[str]]
+    find_oddities: Callable[[Rows], Iterator[tuple[Oddity, Mask]]]  # those of this format only
 
 
-_FOCUS: Final = _Format(BillKind.FOCUS, focus_bill.read_focus, focus_bill.missing_columns)
-_CUR: Final = _Format(BillKind.CUR, cur_bill.read_cur, cur_bill.missing_columns)
+_FOCUS: Final = _Format(BillKind.FOCUS, focus_bill.read_focus, focus_bill.missing_columns, find_focus_oddities)
+_CUR: Final = _Format(BillKind.CUR, cur_bill.read_cur, cur_bill.missing_columns, find_cur_oddities)
 
 
-def load_bill(path: Path, rates: Mapping[str, DatedRate] | None = None, tag_keys: Sequence[str] = ()) -> Bill:
+def load_bill(path: Path, rates: Mapping[str, ExchangeRate] | None = None, tag_keys: Sequence[str] = ()) -> Bill:
     """Import a FOCUS 1.x export or an AWS cost and usage report (legacy or 2.0), CSV or gzip, of any length.
 
     Args:
@@ -50,7 +59,7 @@ def load_bill(path: Path, rates: Mapping[str, DatedRate] | None = None, tag_keys
 class _Import:
     """One import on its way."""
 
-    def __init__(self, header: Sequence[str], rates: Mapping[str, DatedRate], tag_keys: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], rates: Mapping[str, ExchangeRate], tag_keys: Sequence[str]) -> None:
         self._format = _detect(header)
         self._header, self._rates, self._tag_keys = header, rates, tuple(tag_keys)
         self._watch = Watch([name for name in header if self._format is _CUR or name in COLUMNS])
@@ -68,17 +77,19 @@ class _Import:
         self._sums.add(rows)
         self._watch.count(Oddity.BLANK_ROW, batch.blank)
         self._watch.look(rows, self._findings(batch, rows))
+        self._watch.look_at_months(rows)
 
     def finish(self, name: str, line_breaks: int) -> Bill:
         """The bill. Raises: BillError when there was no row."""
         if not self._rows:
-            raise BillError("it has a header and no rows")
+            raise BillError(NO_ROWS)
         if self._rows != self._sums.rows:
             raise AssertionError(f"{self._rows} rows were read and {self._sums.rows} counted")
         cost_types = frozenset(cost for cost, column in COST_COLUMNS.items() if column in self._amounts)
         sums = self._sums.sums(cost_types)
         commitments = sum_commitments(sums, CostType.BILLED if CostType.BILLED in cost_types else CostType.EFFECTIVE)
         self._watch.count(Oddity.LINE_BREAK, line_breaks)
+        self._watch.note_other_months(self._sums.main_month)
         uneven = [each for each in commitments if each.is_uneven]
         self._watch.note(
             Oddity.COMMITMENT_MISMATCH, [each.name for each in uneven], sum_exact(e.purchased for e in uneven)
@@ -94,19 +105,19 @@ class _Import:
             months=self._sums.months(),
             commitments=commitments,
             anomalies=self._watch.anomalies(),
-            rates=tuple(rate for currency, rate in sorted(self._rates.items()) if currency in self._currencies),
+            rates={each: rate for each, rate in sorted(self._rates.items()) if each in self._currencies},
             tag_keys=self._tag_keys,
         )
 
     def _findings(self, batch: Batch, rows: Rows) -> Iterator[tuple[Oddity, Mask]]:
         yield from find_oddities(rows)
-        if self._format is _FOCUS:
-            yield from find_focus_oddities(rows)
+        yield from self._format.find_oddities(rows)
         yield Oddity.NULL_WORD, find_null_words(batch)
         yield Oddity.DUPLICATE_ROW, self._watch.find_duplicates(batch)
 
     def _note_columns(self) -> None:
-        unknown = [name for name in self._header if name not in COLUMNS and not name.startswith("x_")]
+        known = COLUMNS.union(focus_bill.PROVIDERS)
+        unknown = [name for name in self._header if name not in known and not name.startswith("x_")]
         self._watch.note(Oddity.UNKNOWN_COLUMN, unknown)
         if focus_bill.ESTIMATE_MARK not in self._header:
             self._watch.note(Oddity.MISSING_COLUMN, [name for name in MANDATORY if name not in self._header])

@@ -3,8 +3,9 @@
 import csv
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,8 @@ _BLOCK_BYTES: Final = 16 << 20  # a batch: some 20,000 rows of a FOCUS export; t
 _HEADER_BYTES: Final = 1 << 20
 _NULL_WORDS: Final = frozenset(("NULL", "null", "Null"))
 _FIRST_ROW: Final = 2  # as a spreadsheet counts: the header is row 1
+_UNDECODABLE: Final = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as "surrogateescape" reads them
+NO_ROWS: Final = "it has a header and no rows"
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class BillFile:
     """A CSV file, plain or gzip.
 
     Attributes:
-        header: its column names.
+        header: its column names, without blanks around them.
         line_breaks: after reading all, the line breaks within cells.
     Raises: BillError where there is no such file, it is empty, of another format, or names a column twice.
     """
@@ -115,7 +118,9 @@ class BillFile:
             try:
                 reader = arrow_csv.open_csv(
                     pa.PythonFile(marks, mode="r"),
-                    read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
+                    read_options=arrow_csv.ReadOptions(
+                        block_size=_BLOCK_BYTES, column_names=self.header, skip_rows_after_names=1
+                    ),
                     parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                     convert_options=arrow_csv.ConvertOptions(
                         column_types={name: pa.dictionary(pa.int32(), pa.string()) for name in self.header},
@@ -152,30 +157,20 @@ class BillFile:
     def _find_fault(self) -> str:
         """A slower reading that tells the row; "" when it finds nothing wrong."""
         expected = len(self.header)
-        line = 0
+        number = line = 0
         with self._open() as raw:
             try:
-                text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+                text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
                 rows = csv.reader(text, strict=True)
                 for number, row in enumerate(rows, 1):
+                    if fault := _find_undecodable(number, row):
+                        return fault
                     if len(row) not in (0, expected):
                         return f"row {number} has {len(row)} columns, the header {expected}: {', '.join(row)[:80]!r}"
                     line = rows.line_num
-            except UnicodeDecodeError:
-                return self._find_undecodable()
             except csv.Error as error:
                 return f"after line {line}: {error}, such as a quote that is never closed"
-        return ""
-
-    def _find_undecodable(self) -> str:
-        with self._open() as raw:
-            for number, line in enumerate(raw, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    byte = error.object[error.start]
-                    return f"row {number} is not UTF-8 (byte 0x{byte:02x}): export or convert it as UTF-8"
-        return ""
+        return "" if number > 1 else NO_ROWS
 
 
 def _read_header(start: bytes) -> list[str]:
@@ -186,16 +181,24 @@ def _read_header(start: bytes) -> list[str]:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:200]:
         raise BillError("it is UTF-16 or binary: export it as CSV in UTF-8")
     try:
-        text = start.decode("utf-8-sig", errors="strict" if len(start) < _HEADER_BYTES else "ignore")
-        header = next(csv.reader(io.StringIO(text, newline="")))
-    except UnicodeDecodeError:
-        header = next(csv.reader(io.StringIO(start.decode("latin-1"), newline="")))
+        text = start.decode("utf-8-sig", errors="surrogateescape")
+        header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")))]
     except (csv.Error, StopIteration):
         raise BillError("there is no header in its first line: expected CSV") from None
+    if fault := _find_undecodable(1, header):
+        raise BillError(fault)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise BillError(f"it names a column twice: {', '.join(repr(name) for name in islice(twice, 3))}")
     return header
+
+
+def _find_undecodable(number: int, row: Iterable[str]) -> str:
+    """The sentence for a row that is not UTF-8, else ""."""
+    found = _UNDECODABLE.search("".join(row))
+    if not found:
+        return ""
+    return f"row {number} is not UTF-8 (byte 0x{ord(found[0]) - 0xDC00:02x}): export or convert it as UTF-8"
 
 
 def _batch(arrow: pa.RecordBatch, header: list[str], first: int) -> Batch:

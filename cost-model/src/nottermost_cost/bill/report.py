@@ -1,43 +1,48 @@
 """A bill as finance reads it, and as one JSON object."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from nottermost_cost.bill.anomalies import Anomaly
-from nottermost_cost.bill.bill import Bill, CostType, Dimension, MonthBilled, sum_exact
-from nottermost_cost.focus import plain
+from nottermost_cost.bill.bill import Bill, CostType, Dimension, MonthBilled
+from nottermost_cost.encoding import encode_json
+from nottermost_cost.numeric import sum_exact
+from nottermost_cost.plain import lay_out
+from nottermost_cost.report.cells import Cell, Kind, printable
+from nottermost_cost.report.tables import Column, Table
 
 if TYPE_CHECKING:  # it reads bills
     from nottermost_cost.variance import Variance
 
+NAMELESS: Final = "(none)"
 _LINES_MAX: Final = 15  # of one table; the rest is one line, so that the total still adds up
-_NAMELESS: Final = "(none)"
 
 
 def render_actual(bill: Bill) -> Iterator[str]:
     """Totals by cost type, then every breakdown with its largest first, commitments and what is odd."""
-    yield f"{bill.name}: {bill.kind}, {bill.rows:,} rows, {', '.join(describe_month(each) for each in bill.months)}"
-    for rate in bill.rates:
-        yield f"1 {rate.currency} = {plain(rate.usd)} USD as of {rate.day}"
+    name = printable(bill.name)
+    yield f"{name}: {bill.kind}, {bill.rows:,} rows, {', '.join(describe_month(each) for each in bill.months)}"
+    yield from (rate.describe(currency) for currency, rate in bill.rates.items())
     yield ""
-    yield from align([("cost", "USD"), *_totals(bill)])
+    totals = ((cost, bill.total(cost) if cost in bill.cost_types else "not in this file") for cost in CostType)
+    yield lay_out(Table("", (Column("cost"), Column("USD", Kind.MONEY)), tuple(totals)))
+    shown = [cost for cost in (CostType.BILLED, CostType.EFFECTIVE, CostType.LIST) if cost in bill.cost_types]
     for dimension in Dimension:
-        yield ""
-        yield from _breakdown(bill, f"by {dimension}", {cost: bill.by(dimension, cost) for cost in _shown(bill)})
+        yield _breakdown(f"by {dimension}", {cost: bill.by(dimension, cost) for cost in shown})
     for key in bill.tag_keys:
-        yield ""
-        yield from _breakdown(bill, f"by tag {key}", {cost: bill.by_tag(key, cost) for cost in _shown(bill)})
+        yield _breakdown(f"by tag {key}", {cost: bill.by_tag(key, cost) for cost in shown})
     if bill.commitments:
-        yield ""
-        yield from align(
-            [("commitment", "used", "unused", "purchased")]
-            + [(each.name, *map(money, (each.used, each.unused, each.purchased))) for each in bill.commitments]
+        columns = (Column("commitment"), *(Column(name, Kind.MONEY) for name in ("used", "unused", "purchased")))
+        rows = tuple((each.name, each.used, each.unused, each.purchased) for each in bill.commitments)
+        yield lay_out(Table("", columns, rows))
+    if bill.anomalies:
+        columns = (Column("odd"), Column("count", Kind.COUNT), Column("USD", Kind.MONEY), Column("what"))
+        yield lay_out(
+            Table("", columns, tuple((each.code, each.count, each.cost, _describe(each)) for each in bill.anomalies))
         )
-    yield ""
-    yield from _odd(bill)
+    else:
+        yield "nothing odd"
 
 
 def actual_json(bill: Bill, variance: "Variance | None" = None) -> bytes:
@@ -49,15 +54,16 @@ def actual_json(bill: Bill, variance: "Variance | None" = None) -> bytes:
         "name": bill.name,
         "kind": bill.kind,
         "rows": bill.rows,
-        **{f"{cost}_cost": _number(bill.total(cost)) for cost in CostType},
-        **{f"by_{dimension}": _numbers(bill.by(dimension)) for dimension in Dimension},
-        "by_tag": {key: _numbers(bill.by_tag(key)) for key in bill.tag_keys},
+        **{f"{cost}_cost": bill.total(cost) for cost in CostType},
+        **{f"by_{dimension}": bill.by(dimension) for dimension in Dimension},
+        "rows_by_provider": bill.rows_by(Dimension.PROVIDER),
+        "by_tag": {key: bill.by_tag(key) for key in bill.tag_keys},
         "months": bill.months,
         "commitments": bill.commitments,
-        "rates": bill.rates,
+        "rates": [{"currency": currency, **rate.model_dump()} for currency, rate in bill.rates.items()],
         "anomalies": bill.anomalies,
-    } | ({"variance": variance} if variance else {})
-    return msgspec.json.Encoder(decimal_format="number").encode(result)
+    }
+    return encode_json(result | ({"variance": variance} if variance else {}))
 
 
 def describe_month(month: MonthBilled) -> str:
@@ -69,49 +75,18 @@ def describe_month(month: MonthBilled) -> str:
     return f"{name} (usage from {month.first:%Y-%m-%d %H:%M} to {month.last:%Y-%m-%d %H:%M}, {complete})"
 
 
-def money(amount: Decimal | None) -> str:
-    """In cents, with separators; `-` for what is not told."""
-    if amount is None:
-        return "-"
-    cents = f"{amount:,.2f}"
-    return "0.00" if cents == "-0.00" else cents
+def _breakdown(title: str, by_cost: Mapping[CostType, Mapping[str, Decimal]]) -> str:
+    """Largest first by the first of the costs, which is the bill's main one."""
+    names = list(next(iter(by_cost.values())))
 
+    def row(label: str, *members: str) -> tuple[Cell, ...]:
+        return label, *(sum_exact(costs[name] for name in members) for costs in by_cost.values())
 
-def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns side by side: the first to the left, amounts to the right."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for first, *rest in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
-
-
-def _shown(bill: Bill) -> list[CostType]:
-    """What breakdowns compare: what was billed, what is effective, and list prices."""
-    return [cost for cost in (CostType.BILLED, CostType.EFFECTIVE, CostType.LIST) if cost in bill.cost_types]
-
-
-def _totals(bill: Bill) -> list[tuple[str, str]]:
-    return [(cost, money(bill.total(cost)) if cost in bill.cost_types else "not in this file") for cost in CostType]
-
-
-def _breakdown(bill: Bill, title: str, by_cost: Mapping[CostType, Mapping[str, Decimal]]) -> Iterator[str]:
-    names = list(by_cost[bill.main_cost])
-    shown, others = names[:_LINES_MAX], names[_LINES_MAX:]
-    rows = [(title, *by_cost)]
-    rows += [(name or _NAMELESS, *(money(costs[name]) for costs in by_cost.values())) for name in shown]
-    if others:
-        rows.append((f"{len(others)} others", *(money(_sum(costs, others)) for costs in by_cost.values())))
-    rows.append(("total", *(money(_sum(costs, names)) for costs in by_cost.values())))
-    yield from align(rows)
-
-
-def _odd(bill: Bill) -> Iterator[str]:
-    if not bill.anomalies:
-        yield "nothing odd"
-        return
-    heads = [("odd", "count", "USD"), *((each.code, f"{each.count:,}", money(each.cost)) for each in bill.anomalies)]
-    for head, tail in zip(align(heads), ["what", *map(_describe, bill.anomalies)], strict=True):
-        yield f"{head}  {tail}"
+    rows = [row(name or NAMELESS, name) for name in names[:_LINES_MAX]]
+    if others := names[_LINES_MAX:]:
+        rows.append(row(f"{len(others)} others", *others))
+    columns = (Column(title), *(Column(cost, Kind.MONEY) for cost in by_cost))
+    return lay_out(Table("", columns, tuple(rows), row("total", *names)))
 
 
 def _describe(anomaly: Anomaly) -> str:
@@ -119,15 +94,3 @@ def _describe(anomaly: Anomaly) -> str:
         return anomaly.sentence
     noun, more = ("row", "") if anomaly.count == 1 else ("rows", ", …" if anomaly.count > len(anomaly.rows) else "")
     return f"{anomaly.sentence} ({noun} {', '.join(map(str, anomaly.rows))}{more})"
-
-
-def _sum(costs: Mapping[str, Decimal], names: Iterable[str]) -> Decimal:
-    return sum_exact(costs[name] for name in names)
-
-
-def _number(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else Decimal(plain(amount))
-
-
-def _numbers(costs: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    return {name: Decimal(plain(cost)) for name, cost in costs.items()}

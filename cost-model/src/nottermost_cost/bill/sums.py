@@ -1,5 +1,6 @@
 """Adding rows up by the words they share, exactly."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from nottermost_cost.bill.amounts import exact
 from nottermost_cost.bill.bill import Billed, CostType, MonthBilled
-from nottermost_cost.bill.moments import UNKNOWN_MONTH, month_bounds, parse_moment
-from nottermost_cost.bill.reading import Codes, Mask, Texts
+from nottermost_cost.bill.moments import UNKNOWN_MONTH, month_bounds
+from nottermost_cost.bill.reading import Codes, Texts
 from nottermost_cost.bill.rows import BLENDED_COST, QUANTITY, Rows, coalesce, find
 from nottermost_cost.bill.tags import tag_value
+from nottermost_cost.numeric import exact
 
 COST_COLUMNS: Final = {
     CostType.BILLED: "BilledCost",
@@ -21,6 +22,18 @@ COST_COLUMNS: Final = {
     CostType.EFFECTIVE: "EffectiveCost",
     CostType.BLENDED: BLENDED_COST,
 }
+_WORDS: Final = {
+    "provider": "ProviderName",
+    "service": "ServiceName",
+    "category": "ChargeCategory",
+    "region": "RegionId",
+    "sku": "SkuId",
+    "unit": "PricingUnit",
+    "commitment": "CommitmentDiscountId",
+    "status": "CommitmentDiscountStatus",
+    "frequency": "ChargeFrequency",
+}
+_NEVER: Final = 2**62
 _CODES_MAX: Final = 2**31  # two of these multiplied stay below 2^63
 
 
@@ -29,27 +42,19 @@ class Sums:
 
     def __init__(self, tag_keys: Sequence[str]) -> None:
         self._tag_keys = tuple(tag_keys)
-        self._sums: dict[tuple[str, ...], list[Decimal]] = {}
-        self._rows: dict[tuple[str, ...], int] = {}
+        self._sums: dict[tuple[str, ...], list[Decimal]] = {}  # costs and quantity
+        self._rows: Counter[tuple[str, ...]] = Counter()
         self._months: dict[str, tuple[int, int, int]] = {}
 
     def add(self, rows: Rows) -> None:
         """Count the rows of one batch."""
         if not len(rows):
             return
-        months = coalesce(rows.months("BillingPeriodStart"), rows.months("ChargePeriodStart"))
+        months = rows.billed_months
         columns = [
-            rows.texts("ProviderName"),
-            rows.texts("ServiceName"),
-            rows.texts("ChargeCategory"),
+            *(rows.texts(name) for name in _WORDS.values()),
             coalesce(rows.texts("SubAccountId"), rows.texts("SubAccountName")),
-            rows.texts("RegionId"),
             months,
-            rows.texts("SkuId"),
-            rows.texts("PricingUnit"),
-            rows.texts("CommitmentDiscountId"),
-            rows.texts("CommitmentDiscountStatus"),
-            rows.texts("ChargeFrequency"),
             *(_tags(rows, key) for key in self._tag_keys),
         ]
         order, starts = _group(columns)
@@ -67,21 +72,27 @@ class Sums:
                 self._sums[words] = [
                     have if more is None else have + more[group] for have, more in zip(known, added, strict=True)
                 ]
-                self._rows[words] = self._rows.get(words, 0) + end - start
+                self._rows[words] += end - start
         self._count_months(rows, months)
 
     @property
     def rows(self) -> int:
         """How many it was given."""
-        return sum(self._rows.values())
+        return self._rows.total()
+
+    @property
+    def main_month(self) -> str:
+        """The one with most rows, the earliest of several; UNKNOWN_MONTH when no row tells one."""
+        known = sorted(month for month in self._months if month != UNKNOWN_MONTH)
+        return max(known, key=lambda month: self._months[month][0], default=UNKNOWN_MONTH)
 
     def sums(self, cost_types: frozenset[CostType]) -> tuple[Billed, ...]:
         """By shared words, in the order of their first rows."""
-        words_count = len(_WORDS)
+        names = (*_WORDS, "account", "month")
         return tuple(
             Billed(
-                **dict(zip(_WORDS, words, strict=False)),
-                tags=dict(zip(self._tag_keys, words[words_count:], strict=True)),
+                **dict(zip(names, words, strict=False)),
+                tags=dict(zip(self._tag_keys, words[len(names) :], strict=True)),
                 rows=self._rows[words],
                 costs={cost: total for cost, total in zip(COST_COLUMNS, totals, strict=False) if cost in cost_types},
                 quantity=totals[-1],
@@ -95,8 +106,8 @@ class Sums:
 
     def _count_months(self, rows: Rows, months: Texts) -> None:
         usage, charged = find(rows.texts("ChargeCategory"), "Usage"), rows.months("ChargePeriodStart")
-        starts, starts_known = _seconds(rows.texts("ChargePeriodStart"))
-        ends, ends_known = _seconds(rows.texts("ChargePeriodEnd"))
+        starts, starts_known = rows.seconds("ChargePeriodStart")
+        ends, ends_known = rows.seconds("ChargePeriodEnd")
         for month in set(months.values):
             of_month = find(months, month)
             count = int(of_month.sum())
@@ -109,12 +120,6 @@ class Sums:
                 int(starts.min(initial=first, where=inside & starts_known)),
                 int(ends.max(initial=last, where=inside & ends_known)),
             )
-
-
-_WORDS: Final = (
-    "provider", "service", "category", "account", "region", "month", "sku", "unit", "commitment", "status", "frequency",
-)  # fmt: skip
-_NEVER: Final = 2**62
 
 
 def _group(columns: Sequence[Texts]) -> tuple[Codes, Codes]:
@@ -135,17 +140,9 @@ def _group(columns: Sequence[Texts]) -> tuple[Codes, Codes]:
 def _tags(rows: Rows, key: str) -> Texts:
     """The values of one tag key, from a column of its own or from the tags' JSON."""
     for name in (f"resourceTags/user:{key}", f"resourceTags/{key}"):
-        if name in rows.batch.columns:
+        if name in rows.columns:
             return rows.texts(name)
     return rows.texts("Tags").map(lambda text: tag_value(text, key))
-
-
-def _seconds(times: Texts) -> tuple[Codes, Mask]:
-    """By row: seconds since 1970, and whether the text was a time."""
-    moments = [parse_moment(text) for text in times.values]
-    seconds = np.array([moment.seconds for moment in moments], dtype=np.int64)
-    known = np.array([moment.is_known for moment in moments])
-    return seconds[times.codes], known[times.codes]
 
 
 def _month(month: str, rows: int, first: int, last: int) -> MonthBilled:

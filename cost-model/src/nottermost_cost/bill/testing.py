@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from nottermost_cost.charges import Charge, Origin
+from nottermost_cost.charges import Charge, Origin, Part
 from nottermost_cost.estimate import Commitment, Estimate, Line, Sizing
 from nottermost_cost.pricebook import INFINITE, Band, Confidence, Rate
 
@@ -21,6 +21,8 @@ def make_line(
     service: str = "Amazon DynamoDB",
     region: str = "us-east-1",
     unit: str = "hour",
+    name: str = "",
+    part: Part = Part.DECLARED,
     sku: str = "",
     environment: str = "prod",
     urn: str = "",
@@ -30,7 +32,9 @@ def make_line(
     band = Band(Decimal(0), INFINITE, price, Confidence.PRIMARY, date(2026, 11, 1), f"list of {key}", sku)
     rate = Rate("DynamoDB", key, region, unit, 1000, f"{key}, {unit}", (band,))
     charge = Charge(
-        Origin.GRAPH, environment, key, region, quantity, f"line of {key}", "declared", urn=urn, tags=tags or {}
+        *(Origin.GRAPH, environment, key, region, quantity, name or f"line of {key}", "what drives it", urn),
+        tags=tags or {},
+        part=part,
     )
     listed = quantity * price
     contracted = listed if contracted is None else contracted
@@ -38,10 +42,10 @@ def make_line(
     return Line(charge, rate, service, listed, contracted, effective, {Confidence.PRIMARY: listed})
 
 
-def make_estimate(lines: Iterable[Line], commitments: Iterable[Commitment] = ()) -> Estimate:
+def make_estimate(lines: Iterable[Line], commitments: Iterable[Commitment] = (), environment: str = "prod") -> Estimate:
     """An estimate for a day of December 2026 that has these lines and nothing else."""
     return Estimate(
-        environment="prod",
+        environment=environment,
         scenario="launch",
         layout="one",
         sizing=Sizing.DECLARED,
@@ -60,10 +64,10 @@ def make_estimate(lines: Iterable[Line], commitments: Iterable[Commitment] = ())
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> Path:
-    """Rows as CSV, with the columns of the first."""
+    """Rows as CSV, with every column that one of them has."""
     listed = list(rows)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(listed[0]))
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in listed for name in row)))
         writer.writeheader()
         writer.writerows(listed)
     return path

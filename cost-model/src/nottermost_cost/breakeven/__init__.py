@@ -7,6 +7,7 @@ from nottermost_cost.breakeven.cache import ask_cache
 from nottermost_cost.breakeven.compute import ask_compute
 from nottermost_cost.breakeven.curves import Answers, Assumption, BreakEven, Crossing, Curve, NoAnswer, Point
 from nottermost_cost.breakeven.dynamodb import ask_dynamodb
+from nottermost_cost.breakeven.page import render_page
 from nottermost_cost.breakeven.regions import ask_regions
 from nottermost_cost.breakeven.render import list_points, render_json, render_text
 from nottermost_cost.breakeven.setting import Setting, load_setting
@@ -62,5 +63,6 @@ __all__ = [
     "answer_questions",
     "list_points",
     "render_json",
+    "render_page",
     "render_text",
 ]

@@ -16,7 +16,7 @@ from nottermost_cost.breakeven.curves import (
 from nottermost_cost.breakeven.setting import SECONDS_PER_MONTH, Setting
 from nottermost_cost.capacity import Store, StoreKind, find_stores
 from nottermost_cost.numeric import HOURS_PER_MONTH, ceil
-from nottermost_cost.report.cells import show_amount, show_count
+from nottermost_cost.report.cells import show_whole
 from nottermost_cost.tiers import price_quantity
 
 NO_CACHE: Final = "no cache"
@@ -82,7 +82,7 @@ def ask_cache(setting: Setting) -> BreakEven:
     return answer_question(
         "cache",
         "DAX or Redis (Valkey)?",
-        Axis("reads of the message store", "1/s", space_by_decades(min(_LOW, here), max(_HIGH, here)), here),
+        Axis("reads of the message store a second", "reads", space_by_decades(min(_LOW, here), max(_HIGH, here)), here),
         options,
         lambda found: _answer(found, setting.scenario),
         (
@@ -139,8 +139,8 @@ def _answer(found: BreakEven, scenario: str) -> str:
         else ""
     )
     return (
-        f"{first} At the {show_count(found.here[0].x)} of {scenario} it costs {show_amount(valkey)} a month with what is still read "
-        f"from DynamoDB, instead of {show_amount(none)}. DAX caches only eventually consistent reads, and the message store "
-        f"promises strong ones (ADR 0021): it would come on top, {show_amount(strong)}. If reads might be stale it would "
-        f"be {show_amount(stale)}{other}, another promise and not another price."
+        f"{first} At the {found.here[0].x:,.0f} of {scenario} it costs {show_whole(valkey)} a month with what is still read "
+        f"from DynamoDB, instead of {show_whole(none)}. DAX caches only eventually consistent reads, and the message store "
+        f"promises strong ones (ADR 0021): it would come on top, {show_whole(strong)}. If reads might be stale it would "
+        f"be {show_whole(stale)}{other}, another promise and not another price."
     )

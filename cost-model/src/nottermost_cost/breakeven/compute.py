@@ -20,7 +20,7 @@ from nottermost_cost.errors import PriceNotFound
 from nottermost_cost.nodes import Node, describe_node
 from nottermost_cost.numeric import HOURS_PER_MONTH
 from nottermost_cost.pricebook import Rate
-from nottermost_cost.report.cells import show_amount
+from nottermost_cost.report.cells import show_whole
 from nottermost_cost.sizing import size_all
 
 FARGATE: Final = "Fargate"
@@ -206,7 +206,7 @@ def _answer(found: BreakEven, own: str) -> str:
     )
     verdict = "less" if machines < fargate else "more"
     return (
-        f"{first}{second} Whole tasks and spare machines fill {found.here[0].x:.1%}: {own} costs {show_amount(machines)} a "
-        f"month, {show_amount(abs(fargate - machines))} {verdict} than Fargate's {show_amount(fargate)}, before anybody "
-        f"looks after machines. All on Spot it would be {show_amount(spot)}."
+        f"{first}{second} Whole tasks and spare machines fill {found.here[0].x:.1%}: {own} costs {show_whole(machines)} a "
+        f"month, {show_whole(abs(fargate - machines))} {verdict} than Fargate's {show_whole(fargate)}, before anybody "
+        f"looks after machines. All on Spot it would be {show_whole(spot)}."
     )

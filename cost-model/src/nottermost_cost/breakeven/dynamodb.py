@@ -16,7 +16,7 @@ from nottermost_cost.breakeven.curves import (
 from nottermost_cost.breakeven.setting import SECONDS_PER_MONTH, Setting
 from nottermost_cost.numeric import SECONDS_PER_HOUR
 from nottermost_cost.pricebook import Rate
-from nottermost_cost.report.cells import show_amount
+from nottermost_cost.report.cells import show_whole
 from nottermost_cost.tiers import price_quantity
 
 ON_DEMAND: Final = "on demand"
@@ -109,13 +109,13 @@ def _answer(found: BreakEven, scenario: str, fixed: Decimal, scaled: Decimal) ->
     )
     middle = (
         f"The load of {scenario} uses {fixed:.1%} of capacity fixed at its busiest second, and {scaled:.1%} of capacity "
-        f"that follows the hours: provisioned costs {show_amount(by_hour)} a month there, on demand {show_amount(by_use)}."
+        f"that follows the hours: provisioned costs {show_whole(by_hour)} a month there, on demand {show_whole(by_use)}."
     )
     if by_hour < by_use:
         last = (
-            f"Provisioned saves {show_amount(by_use - by_hour)} a month, for which its scaling needs an owner and a "
+            f"Provisioned saves {show_whole(by_use - by_hour)} a month, for which its scaling needs an owner and a "
             "burst above it is refused."
         )
     else:
-        last = f"On demand saves {show_amount(by_hour - by_use)} a month and needs no scaling."
+        last = f"On demand saves {show_whole(by_hour - by_use)} a month and needs no scaling."
     return f"{first} {middle} {last}"

@@ -16,7 +16,7 @@ from nottermost_cost.breakeven.curves import (
 from nottermost_cost.breakeven.setting import Setting, load_setting
 from nottermost_cost.layouts import Layout
 from nottermost_cost.pricebook import Rate
-from nottermost_cost.report.cells import show_amount
+from nottermost_cost.report.cells import show_whole
 
 ONE: Final = "one region"
 ONE_WITH_OUTAGES: Final = "one region and its outages"
@@ -106,7 +106,7 @@ def _answer(found: BreakEven, scenario: str, standby: Decimal) -> str:
         else "it pays at no size"
     )
     return (
-        f"The standby costs {show_amount(standby)} a month with {scenario}. At {OUTAGE_HOURS_PER_YEAR} hours of regional "
+        f"The standby costs {show_whole(standby)} a month with {scenario}. At {OUTAGE_HOURS_PER_YEAR} hours of regional "
         f"outage a year, of which a failover leaves {FAILOVER_HOURS_PER_YEAR}, it pays when an hour of outage costs more "
-        f"than {show_amount(hour)}, ${hour / users:.3f} a daily user. At ${USD_PER_USER_HOUR} {where}."
+        f"than {show_whole(hour)}, ${hour / users:.3f} a daily user. At ${USD_PER_USER_HOUR} {where}."
     )

@@ -7,13 +7,14 @@ from typing import Final, TypeAlias
 import msgspec
 
 from nottermost_cost.breakeven.curves import Answers, BreakEven
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.plain import lay_out
 from nottermost_cost.report.cells import Kind
 from nottermost_cost.report.tables import Column, Table
 
 SCHEMA: Final = "nottermost.break-even/1"
 _ROWS: Final = 7  # of a curve, on a terminal
-_HERE: Final = "you are here"
+HERE: Final = "you are here"
 _WHOLE: Final = 100  # from here on an x is shown without what comes after its point
 _Row: TypeAlias = tuple[Decimal, list[Decimal | None], str]  # x, costs, note
 
@@ -28,7 +29,7 @@ def render_text(answers: Answers) -> str:
 def render_json(answers: Answers) -> bytes:
     """One object with every point, as numbers with every digit."""
     document = _Document(answers.answered, answers.unanswered)
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(document), indent=1)
+    return encode_json(document)
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -44,16 +45,16 @@ def list_points(found: BreakEven) -> Table:
     here = found.here[0].x
     drawn = [row for row in list(zip(*points, strict=True))[::step] if row[0].x != here]
     rows: list[_Row] = [(row[0].x, [point.cost for point in row], "") for row in drawn]
-    rows.append((here, [point.cost for point in found.here], _HERE))
+    rows.append((here, [point.cost for point in found.here], HERE))
     for each in found.crossings:
         costs = [each.cost if curve.option in (each.below, each.above) else None for curve in found.curves]
         rows.append((each.x, costs, f"{each.below} → {each.above}"))
-    unit = f" ({found.x_unit})" if found.x_unit else ""
+    unit = f" ({found.x_unit})" if found.x_unit not in found.x_name else ""  # "" is in every name
     return Table(
         "USD a month",
         (
             Column(f"{found.x_name}{unit}", Kind.COUNT if found.x_unit else Kind.SHARE),
-            *(Column(f"{curve.option}{_mark(curve.confidence)}", Kind.MONEY) for curve in found.curves),
+            *(Column(f"{curve.option}{_mark(curve.confidence)}", Kind.WHOLE) for curve in found.curves),
             Column(""),
         ),
         tuple((_round(x), *costs, note) for x, costs, note in sorted(rows, key=lambda row: row[0])),

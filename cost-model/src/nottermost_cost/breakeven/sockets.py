@@ -16,7 +16,7 @@ from nottermost_cost.breakeven.setting import Setting
 from nottermost_cost.capacity import find_services
 from nottermost_cost.charges import Charge, Origin
 from nottermost_cost.estimate import Sizing
-from nottermost_cost.report.cells import show_amount
+from nottermost_cost.report.cells import show_whole
 from nottermost_cost.sizing import size_all
 from nottermost_cost.tiers import price_quantity
 
@@ -101,6 +101,6 @@ def _answer(found: BreakEven, setting: Setting) -> str:
     )
     times = f", {managed / own:,.1f} times as much" if managed > own else ""
     return (
-        f"{first} At the {found.here[0].x:,.0f} of {setting.scenario} they cost {show_amount(own)} a month with their "
-        f"balancers, API Gateway {show_amount(managed)}{times}; {messages / managed:.0%} of that is messages."
+        f"{first} At the {found.here[0].x:,.0f} of {setting.scenario} they cost {show_whole(own)} a month with their "
+        f"balancers, API Gateway {show_whole(managed)}{times}; {messages / managed:.0%} of that is messages."
     )

@@ -11,16 +11,14 @@ larger node), it is one movement with both. Nothing is rounded after the split, 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
-from typing import Final
+from dataclasses import astuple, dataclass, replace
+from decimal import Decimal
+from typing import Final, NamedTuple
 
-from nottermost_cost.charges import Charge
 from nottermost_cost.estimate import Estimate, Line
-from nottermost_cost.numeric import MONEY
+from nottermost_cost.numeric import MONEY, exact, sum_exact, wide
 from nottermost_cost.pricebook import Band
 
-_EXACT_DIGITS: Final = 60  # a cost has 28 at most; sums of them must not round
 _NOTHING: Final = Decimal(0)
 _SHARED: Final = Decimal("1e-6")  # a price effect below this is how the total of a price was shared among its lines
 _TIMES: Final = 10  # from here on a factor reads better than percent
@@ -73,7 +71,7 @@ class Movement:
     @property
     def change(self) -> Decimal:
         """USD a month."""
-        return exact_sum([_cost(self.after), -_cost(self.before)])
+        return _subtract(_cost(self.after), _cost(self.before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class ServiceChange:
     @property
     def change(self) -> Decimal:
         """USD a month."""
-        return exact_sum([self.after, -self.before])
+        return _subtract(self.after, self.before)
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Bridge:
     @property
     def change(self) -> Decimal:
         """USD a month."""
-        return exact_sum([self.after, -self.before])
+        return _subtract(self.after, self.before)
 
     @property
     def percent(self) -> Decimal | None:
@@ -123,25 +121,12 @@ class Bridge:
         return self.change * 100 / self.before if self.before else None
 
 
-def exact_sum(values: Iterable[Decimal]) -> Decimal:
-    """A sum that keeps every digit."""
-    with localcontext(prec=_EXACT_DIGITS):
-        return sum(values, _NOTHING)
-
-
 def add_effects(effects: Iterable[Effects]) -> Effects:
-    """Their sums, exact."""
-    found = list(effects)
-    return Effects(
-        price=exact_sum(each.price for each in found),
-        quantity=exact_sum(each.quantity for each in found),
-        new=exact_sum(each.new for each in found),
-        removed=exact_sum(each.removed for each in found),
-    )
+    """Their sums, exact; of none, nothing."""
+    return Effects(*(sum_exact(column) for column in zip(*map(astuple, effects), strict=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(NamedTuple):
     """What makes lines of two estimates the same line."""
 
     service: str
@@ -163,8 +148,8 @@ def build_bridge(left: Estimate, right: Estimate, left_name: str, right_name: st
         left=left_name,
         right=right_name,
         environments=tuple(dict.fromkeys(line.charge.environment for line in (*left.lines, *right.lines))),
-        before=exact_sum(each.cost for each in before.values()),
-        after=exact_sum(each.cost for each in after.values()),
+        before=sum_exact(each.cost for each in before.values()),
+        after=sum_exact(each.cost for each in after.values()),
         effects=add_effects(each.effects for each in moved),
         services=_by_service(before, after, moved),
         movements=tuple(sorted(moved, key=lambda each: (-abs(each.change), _order(each)))),
@@ -196,32 +181,28 @@ def _add(lines: Sequence[Line]) -> Amount:
     first = lines[0]
     return Amount(
         key=first.charge.key,
-        quantity=exact_sum(Decimal(line.charge.quantity) for line in lines),
+        quantity=sum_exact(Decimal(line.charge.quantity) for line in lines),
         unit=first.rate.unit,
-        cost=exact_sum(line.effective_cost for line in lines),
+        cost=sum_exact(line.effective_cost for line in lines),
         bands=first.rate.bands,
-        driver=_driver(line.charge for line in lines),
+        driver=", ".join(dict.fromkeys(line.charge.driver for line in lines)),
     )
-
-
-def _driver(charges: Iterable[Charge]) -> str:
-    return ", ".join(dict.fromkeys(each.driver for each in charges))
 
 
 def _compare(before: Mapping[_Identity, Amount], after: Mapping[_Identity, Amount]) -> Iterable[Movement]:
     """A movement for every line of either side, also without effect."""
     there_before, there_after = {_resource(each) for each in before}, {_resource(each) for each in after}
     for identity in dict.fromkeys([*before, *after]):
-        old, new = before.get(identity), after.get(identity)
+        where, old, new = identity[:5], before.get(identity), after.get(identity)
         if old and new:
             effects = _split(old, new)
-            yield _movement(identity, old, new, effects, _explain(old, new, effects))
+            yield Movement(*where, old, new, effects, _explain(old, new, effects))
         elif new:
             why = _appears(identity, new, _resource(identity) in there_before)
-            yield _movement(identity, None, new, Effects(new=new.cost), why)
+            yield Movement(*where, None, new, Effects(new=new.cost), why)
         elif old:
             why = _disappears(identity, old, _resource(identity) in there_after)
-            yield _movement(identity, old, None, Effects(removed=-old.cost), why)
+            yield Movement(*where, old, None, Effects(removed=_subtract(_NOTHING, old.cost)), why)
 
 
 def _resource(identity: _Identity) -> tuple[str, ...]:
@@ -231,14 +212,8 @@ def _resource(identity: _Identity) -> tuple[str, ...]:
     return identity.resource, identity.environment, identity.place
 
 
-def _movement(identity: _Identity, old: Amount | None, new: Amount | None, effects: Effects, why: str) -> Movement:
-    return Movement(
-        identity.service, identity.environment, identity.place, identity.name, identity.resource, old, new, effects, why
-    )
-
-
 def _split(old: Amount, new: Amount) -> Effects:
-    with localcontext(prec=_EXACT_DIGITS):
+    with wide():
         change = new.cost - old.cost
         if not old.quantity:
             return Effects(quantity=change)
@@ -251,16 +226,17 @@ def _split(old: Amount, new: Amount) -> Effects:
 
 def _pair_replaced(moves: Sequence[Movement]) -> list[Movement]:
     """Make one of a removed and a new line of one resource that differ in nothing but their price key."""
-    gone: defaultdict[tuple[str, ...], list[Movement]] = defaultdict(list)
-    come: defaultdict[tuple[str, ...], list[Movement]] = defaultdict(list)
+    alone: defaultdict[tuple[str, ...], list[Movement]] = defaultdict(list)
     for each in moves:
-        if each.after is None:
-            gone[_order(each)].append(each)
-        elif each.before is None:
-            come[_order(each)].append(each)
-    pairs = {place: (gone[place][0], come[place][0]) for place in gone if len(gone[place]) == len(come[place]) == 1}
-    paired = {id(each) for pair in pairs.values() for each in pair}
-    return [each for each in moves if id(each) not in paired] + [_replace(*pair) for pair in pairs.values()]
+        if each.before is None or each.after is None:
+            alone[_order(each)].append(each)
+    paired = []
+    for found in alone.values():
+        gone, come = [each for each in found if each.before], [each for each in found if each.after]
+        if len(gone) == len(come) == 1:
+            paired.append((gone[0], come[0]))
+    left = {id(each) for pair in paired for each in pair}
+    return [each for each in moves if id(each) not in left] + [_replace(*pair) for pair in paired]
 
 
 def _replace(old: Movement, new: Movement) -> Movement:
@@ -277,17 +253,14 @@ def _order(movement: Movement) -> tuple[str, ...]:
 
 
 def _by_service(
-    before: Mapping[_Identity, Amount], after: Mapping[_Identity, Amount], moves: Iterable[Movement]
+    before: Mapping[_Identity, Amount], after: Mapping[_Identity, Amount], moves: Sequence[Movement]
 ) -> tuple[ServiceChange, ...]:
-    effects: defaultdict[str, list[Effects]] = defaultdict(list)
-    for each in moves:
-        effects[each.service].append(each.effects)
     found = [
         ServiceChange(
             service,
-            exact_sum(each.cost for identity, each in before.items() if identity.service == service),
-            exact_sum(each.cost for identity, each in after.items() if identity.service == service),
-            add_effects(effects[service]),
+            sum_exact(each.cost for identity, each in before.items() if identity.service == service),
+            sum_exact(each.cost for identity, each in after.items() if identity.service == service),
+            add_effects(each.effects for each in moves if each.service == service),
         )
         for service in {each.service for each in (*before, *after)}
     ]
@@ -338,3 +311,8 @@ def _ratio(before: Decimal, after: Decimal) -> str:
 
 def _cost(amount: Amount | None) -> Decimal:
     return amount.cost if amount else _NOTHING
+
+
+def _subtract(one: Decimal, other: Decimal) -> Decimal:
+    with exact():  # even a minus sign rounds otherwise
+        return one - other

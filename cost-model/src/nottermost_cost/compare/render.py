@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
-
-import msgspec
 
 from nottermost_cost.budgets import BudgetVerdict
 from nottermost_cost.compare.bridge import Bridge, Effects, Movement, ServiceChange
+from nottermost_cost.encoding import encode_json
+from nottermost_cost.numeric import sum_exact
 from nottermost_cost.plain import lay_out
 from nottermost_cost.report.cells import ROUNDED, Cell, Kind, show_amount
 from nottermost_cost.report.tables import Column, Table
@@ -17,7 +16,6 @@ MOVERS: Final = 15
 MOVERS_MARKDOWN: Final = 8  # a comment is read on a phone, too; the rest is folded
 FOLDED_MAX: Final = 100  # a comment may have 65,536 characters
 SCHEMA: Final = "nottermost.comparison/1"
-_NOTHING: Final = Decimal(0)
 
 
 def render_text(bridge: Bridge, *, every_line: bool = False) -> str:
@@ -59,19 +57,15 @@ def render_markdown(bridge: Bridge, verdicts: Iterable[BudgetVerdict] = ()) -> s
 
 def render_json(bridge: Bridge) -> bytes:
     """Everything, as numbers with every digit."""
-    document = _Document(
-        **{
-            name: getattr(bridge, name)
-            for name in ("left", "right", "environments", "before", "after", "effects", "unmoved")
-        },
-        change=bridge.change,
-        percent=bridge.percent,
-        services=tuple(
-            _ServiceRow(each.service, each.before, each.after, each.change, each.effects) for each in bridge.services
-        ),
-        movements=tuple(_row(each) for each in bridge.movements),
+    names = ("left", "right", "environments", "before", "after", "change", "percent", "effects", "unmoved")
+    return encode_json(
+        {
+            "schema": SCHEMA,
+            **_pick(bridge, *names),
+            "services": [_pick(each, "service", "before", "after", "change", "effects") for each in bridge.services],
+            "movements": [_movement_object(each) for each in bridge.movements],
+        }
     )
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(document), indent=1)
 
 
 def list_services(bridge: Bridge) -> Table:
@@ -79,7 +73,7 @@ def list_services(bridge: Bridge) -> Table:
     rows = [_service_row(each) for each in bridge.services if each.effects != Effects()]
     rest = [each for each in bridge.services if each.effects == Effects()]
     if rest:
-        cost = sum((each.before for each in rest), _NOTHING)
+        cost = sum_exact(each.before for each in rest)
         rows.append(_service_row(ServiceChange(f"{len(rest)} services without change", cost, cost, Effects())))
     total = _service_row(ServiceChange("Total", bridge.before, bridge.after, bridge.effects))
     names = ("Before", "Quantity", "Price", "New", "Removed", "After")
@@ -137,54 +131,11 @@ def _escape(text: str) -> str:
     return " ".join(text.split())
 
 
-class _Amount(msgspec.Struct, frozen=True):
-    key: str
-    quantity: Decimal
-    unit: str
-    cost: Decimal
+def _movement_object(each: Movement) -> dict[str, object]:
+    before, after = (side and _pick(side, "key", "quantity", "unit", "cost") for side in (each.before, each.after))
+    found = _pick(each, "service", "environment", "place", "name", "resource", "change", "effects", "why")
+    return {**found, "before": before, "after": after}
 
 
-class _MovementRow(msgspec.Struct, frozen=True):
-    service: str
-    environment: str
-    place: str
-    name: str
-    resource: str
-    before: _Amount | None
-    after: _Amount | None
-    change: Decimal
-    effects: Effects
-    why: str
-
-
-class _ServiceRow(msgspec.Struct, frozen=True):
-    service: str
-    before: Decimal
-    after: Decimal
-    change: Decimal
-    effects: Effects
-
-
-class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    schema: str = SCHEMA
-    left: str
-    right: str
-    environments: tuple[str, ...]
-    before: Decimal
-    after: Decimal
-    change: Decimal
-    percent: Decimal | None
-    effects: Effects
-    services: tuple[_ServiceRow, ...]
-    movements: tuple[_MovementRow, ...]
-    unmoved: int
-
-
-def _row(each: Movement) -> _MovementRow:
-    before, after = (
-        _Amount(side.key, side.quantity, side.unit, side.cost) if side else None for side in (each.before, each.after)
-    )
-    return _MovementRow(
-        each.service, each.environment, each.place, each.name, each.resource, before, after, each.change, each.effects,
-        each.why,
-    )  # fmt: skip
+def _pick(value: object, *names: str) -> dict[str, object]:
+    return {name: getattr(value, name) for name in names}

@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Final
 
 from nottermost_cost.numeric import HOURS_PER_DAY
-from nottermost_cost.report.cells import Kind, show, show_amount, show_count
+from nottermost_cost.report.cells import SIZES, show_brief, show_count, show_quantity, show_whole
 from nottermost_cost.report.figures import Figures
+from nottermost_cost.report.plots import Axis, Plot, draw_plot
+from nottermost_cost.report.quantities import find_hours, find_storage, say_name
 
 BARS_MAX: Final = 12
+GB_PER_TB: Final = 1024
 _LABEL_MAX: Final = 38  # characters that leave room for an amount beside them on a phone
 _LONE_LABEL_MAX: Final = 48  # ... that fit there alone
 
@@ -58,28 +61,6 @@ class Chart:
         return 58 if any(bar.ends for bar in self.bars) else 38
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a series, in percent of the drawing; `label` below it, or ""."""
-
-    x: str
-    y: str
-    width: str
-    height: str
-    label: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Series:
-    """Vertical columns along time."""
-
-    name: str
-    title: str
-    description: str
-    columns: tuple[Column, ...]
-
-
 def draw_services(figures: Figures) -> Chart:
     """Effective cost by service, the rest as one bar."""
     rows = [(row.label, row.costs.effective_cost) for row in figures.breakdown("service").fold(BARS_MAX).rows]
@@ -119,21 +100,21 @@ def draw_tornado(figures: Figures) -> Chart | None:
 
     def piece(cost: Decimal, style: str, value: Decimal) -> Piece:
         start, end = sorted((found.base, cost))
-        title = f"at {show_count(value)}: {show_amount(cost)} a month"
+        title = f"at {show_count(value)}: {show_whole(cost)} a month"
         return Piece(_percent((start - least) / span), _percent((end - start) / span), style, title)
 
     return Chart(
         "tornado",
         "What moves the total",
-        f"The effective total of {show_amount(found.base)} a month when one input alone goes to the ends of its range: "
-        + "; ".join(f"{bar.input.name} {show_amount(bar.low)} to {show_amount(bar.high)}" for bar in bars),
+        f"The effective total of {show_whole(found.base)} a month when one input alone goes to the ends of its range: "
+        + "; ".join(f"{say_name(bar.input.name)} {show_whole(bar.low)} to {show_whole(bar.high)}" for bar in bars),
         tuple(
             Bar(
-                _shorten(bar.input.name, _LONE_LABEL_MAX),
+                _shorten(say_name(bar.input.name), _LONE_LABEL_MAX),
                 bar.input.name,
                 (piece(bar.low, "low", bar.input.low), piece(bar.high, "high", bar.input.high)),
                 ends=tuple(
-                    f"{show_amount(cost)} at {show_count(value)}"
+                    f"{show_whole(cost)} at {show_count(value)}"
                     for cost, value in sorted(((bar.low, bar.input.low), (bar.high, bar.input.high)))
                 ),
             )
@@ -144,34 +125,45 @@ def draw_tornado(figures: Figures) -> Chart | None:
     )
 
 
-def draw_day(figures: Figures) -> Series | None:
-    """How the use spreads over the hours of a local day; None when the scenario has no curve."""
-    inputs = {each.name: each.value for each in figures.estimate.inputs}
-    hours = [inputs.get(f"curve.hourly.{hour}", Decimal(0)) for hour in range(HOURS_PER_DAY)]
-    whole, most = sum(hours, Decimal(0)), max(hours)
-    if not whole:
+def draw_hours(figures: Figures) -> Plot | None:
+    """Open connections along a day in UTC, one curve a region; None when the workload has none by hour."""
+    regions = find_hours(figures.estimate)
+    if not regions:
         return None
-    return Series(
-        "day",
-        "How the use spreads over a local day",
-        f"From {_share(min(hours), whole)} of the day's use in the quietest hour to {_share(most, whole)} in the "
-        "busiest. Autoscaled services are billed along this curve, between their minimum and maximum.",
-        tuple(
-            Column(
-                _percent(Decimal(hour) / HOURS_PER_DAY),
-                _percent(1 - weight / most),
-                _percent(Decimal("0.8") / HOURS_PER_DAY),
-                _percent(weight / most),
-                f"{hour}:00" if hour % 6 == 0 else "",
-                f"{hour}:00 {_share(weight, whole)} of the day",
-            )
-            for hour, weight in enumerate(hours)
-        ),
+    busiest, quietest = ([find(hours) for hours in regions.values()] for find in (max, min))
+    return draw_plot(
+        "hours",
+        "Open connections by hour of the day (UTC)",
+        "; ".join(
+            f"{region}: from {low:,.0f} in the quietest hour to {high:,.0f} in the busiest"
+            for region, low, high in zip(regions, quietest, busiest, strict=True)
+        )
+        + ". Services that scale are billed along such a day, between their minimum and maximum.",
+        {
+            region: [(Decimal(hour), value) for hour, value in enumerate((*hours, hours[0]))]
+            for region, hours in regions.items()
+        },
+        x=Axis(Decimal(0), Decimal(HOURS_PER_DAY), lambda hour: f"{hour}:00", step=Decimal(6)),
+        y=Axis(Decimal(0), _most(busiest), show_brief),
     )
 
 
-def _share(weight: Decimal, whole: Decimal) -> str:
-    return show(weight / whole, Kind.SHARE)
+def draw_storage(figures: Figures) -> Plot | None:
+    """What is stored along the months since launch; None when the workload has none by month."""
+    stored = find_storage(figures.estimate)
+    if len(stored) <= 1:
+        return None
+    month, (first, *_, last) = figures.estimate.month, stored
+    return draw_plot(
+        "storage",
+        "Messages and files stored, by month since launch",
+        f"From {show_quantity(stored[first], 'GB')} in month {first} to {show_quantity(stored[last], 'GB')} in month {last}; "
+        f"{show_quantity(stored[month], 'GB')} in month {month}, which this estimate is of. {SIZES}",
+        {"stored in the home region": [(Decimal(each), gb / GB_PER_TB) for each, gb in stored.items()]},
+        x=Axis(Decimal(0), Decimal(last), lambda each: f"{each:f}", step=Decimal(12)),
+        y=Axis(Decimal(0), _most(stored.values()) / GB_PER_TB, lambda tb: f"{show_brief(tb)} TB"),
+        here=(Decimal(month), f"month {month}"),
+    )
 
 
 def _by_style(costs: Mapping[str, Decimal], styles: Mapping[str, str]) -> list[tuple[str, str, Decimal]]:
@@ -184,9 +176,9 @@ def _stack(label: str, parts: Iterable[tuple[str, str, Decimal]], most: Decimal)
     pieces: list[Piece] = []
     for style, name, cost in parts:
         width = max(cost, Decimal(0)) / most
-        pieces.append(Piece(_percent(at), _percent(width), style, f"{name}: {show_amount(cost)} a month"))
+        pieces.append(Piece(_percent(at), _percent(width), style, f"{name}: {show_whole(cost)} a month"))
         at, total = at + width, total + cost
-    return Bar(_shorten(label, _LABEL_MAX), label, tuple(pieces), show_amount(total))
+    return Bar(_shorten(label, _LABEL_MAX), label, tuple(pieces), show_whole(total))
 
 
 def _most(costs: Iterable[Decimal]) -> Decimal:
@@ -194,7 +186,7 @@ def _most(costs: Iterable[Decimal]) -> Decimal:
 
 
 def _describe(what: str, rows: Iterable[tuple[str, Decimal]]) -> str:
-    return f"{what}: {'; '.join(f'{label} {show_amount(cost)}' for label, cost in rows)}"
+    return f"{what}: {'; '.join(f'{label} {show_whole(cost)}' for label, cost in rows)}"
 
 
 def _shorten(label: str, most: int) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from nottermost_conventions.contracts import ESTIMATE
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.estimate import Commitment, Line, SizeFinding, Sizing, TypeCoverage
 from nottermost_cost.inputs import Input
 from nottermost_cost.numeric import to_decimal
@@ -168,7 +169,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 def render_json(figures: Figures) -> bytes:
     """The report as one JSON object."""
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(build_document(figures)), indent=1)
+    return encode_json(build_document(figures))
 
 
 def build_document(figures: Figures) -> Document:

@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from nottermost_cost.charges import Charge, Origin
+from nottermost_cost.charges import Charge, Origin, Part
 from nottermost_cost.estimate import Estimate, Fit, Line, SizeFinding, Sizing, Treatment, TypeCoverage
 from nottermost_cost.pricebook import Band, Confidence, Rate
-from nottermost_cost.report.cells import Kind, show, show_amount
+from nottermost_cost.report.cells import Kind, show, show_amount, show_whole
 
 if TYPE_CHECKING:
     from nottermost_cost.sampling import Sensitivity
@@ -23,6 +23,13 @@ CONFIDENCE_NAMES: Final = {
     Confidence.PRIMARY: "sourced (primary)",
     Confidence.SECONDARY: "secondary",
     Confidence.ASSUMED: "assumed",
+}
+ORIGIN_NAMES: Final = {
+    Origin.SCENARIO: "usage",
+    Origin.TERMS: "support, commitments",
+    Part.DECLARED: "declared resources",
+    Part.CURVE: "scaled by the hour",
+    Part.ADDED: "missing resources",
 }
 SIZING_NAMES: Final = {Sizing.DECLARED: "declared in the programs", Sizing.SCENARIO: "the scenario needs them"}
 UNTAGGED: Final = "(untagged)"
@@ -250,6 +257,23 @@ class Figures:
         return sum(price.read is None for price in self.prices)
 
     @property
+    def has_terms(self) -> bool:
+        """Whether a private rate or a commitment makes a difference to the public prices."""
+        costs = self.together
+        return not costs.list_cost == costs.contracted_cost == costs.effective_cost
+
+    @property
+    def range(self) -> str:
+        """Low, base and high of the total, and what they are; "" without sensitivities."""
+        if (found := self.sensitivity) is None:
+            return ""
+        low, half, high = (show_whole(found.percentiles[each]) for each in (5, 50, 95))
+        return (
+            f"low {low}, base {show_whole(found.base)}, high {high} a month together: nine in ten of {found.samples:,} "
+            f"scenarios with every input drawn from its range cost between low and high, half more than {half}"
+        )
+
+    @property
     def context(self) -> tuple[tuple[str, str], ...]:
         """What the estimate is of, and how far it can be trusted, in words."""
         estimate, missing = self.estimate, sum(each.count for each in self.not_priced)
@@ -260,8 +284,10 @@ class Figures:
         alternatives = "; ".join(
             f"as {SIZING_NAMES[sizing]} {show_amount(cost)}" for sizing, cost in estimate.alternatives.items()
         )
+        regions = f"{estimate.layout} region{'' if estimate.layout == 'one' else 's'}"
         return (
-            ("Scenario", f"{estimate.scenario}, {estimate.layout} region layout, message store {estimate.store}"),
+            *((("Range", self.range),) if self.sensitivity else ()),
+            ("Scenario", f"{estimate.scenario}, {regions}, message store {estimate.store}"),
             ("Storage", f"as it has grown by month {estimate.month} since launch"),
             ("Sizes", f"as {SIZING_NAMES[estimate.sizing]}; list cost a month: {alternatives}"),
             ("Terms", f"{estimate.terms}; prices of {estimate.day}"),
@@ -272,7 +298,8 @@ class Figures:
             ),
             (
                 "Not priced",
-                f"resource types that cost something and are in no total: {len(self.not_priced)} ({missing} resources)"
+                f"resource types that cost something and are in no total: {len(self.not_priced)} "
+                f"({missing} resource{'' if missing == 1 else 's'})"
                 if missing
                 else "nothing: every resource type has lines, costs only by use or is free",
             ),
@@ -301,8 +328,8 @@ def place_of(charge: Charge) -> str:
 
 
 def origin_of(charge: Charge) -> str:
-    """Who says that it is used; for the graph also how the quantity was found."""
-    return f"{charge.origin}, {charge.part}" if charge.origin is Origin.GRAPH else str(charge.origin)
+    """Who says that it is used; for the graph how the quantity was found."""
+    return ORIGIN_NAMES[charge.part if charge.origin is Origin.GRAPH else charge.origin]
 
 
 PROPERTIES: Final[Mapping[str, Callable[[Line], str]]] = {

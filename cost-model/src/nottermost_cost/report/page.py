@@ -1,48 +1,42 @@
 """The estimate as one HTML file that asks for nothing: no script, no font, no picture from elsewhere."""
 
-from functools import cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from nottermost_cost.report import charts, tables
-from nottermost_cost.report.cells import ROUNDED, show_amount
+from nottermost_cost.report.cells import ROUNDED, SIZES, show_whole
 from nottermost_cost.report.figures import Figures
+from nottermost_cost.report.templating import render_template
 
 LARGEST: Final = 20
-_COSTS: Final = ("Effective", "Share", "List", "Contracted")  # what a phone shows without scrolling comes first
+_NOTES: Final = {
+    "region": "Places that begin with edge: are CloudFront's, by where the users are; global is what has no region.",
+    "owner": "What has no tag is charged to the account as a whole, such as its configuration inventory.",
+    "origin": "Usage: the scenario's quantities times prices. Declared resources: as the programs declare them. Scaled "
+    "by the hour: services that follow the day between their minimum and maximum. Missing resources: what this load "
+    "needs beyond what is declared or allowed.",
+}
 
 
 def render_page(figures: Figures) -> str:
     """The report as an HTML document."""
     lines = tables.list_lines(figures)
-    largest = lines.pick("Line", *_COSTS[:3], "Region", "Follows")
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            figures=figures,
-            estimate=figures.estimate,
-            tables=tables,
-            rounded=ROUNDED,
-            costs=_COSTS,
-            amount=show_amount,
-            services=charts.draw_services(figures),
-            places=charts.draw_places(figures),
-            tornado=charts.draw_tornado(figures),
-            day=charts.draw_day(figures),
-            largest=largest.head(LARGEST, f"The {min(LARGEST, len(lines.rows))} largest of {len(lines.rows)} lines"),
-            lines=lines,
-        )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("nottermost_cost.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    costs = ("Effective", "Share", "List", "Contracted") if figures.has_terms else ("Effective", "Share")
+    largest = lines.pick("Line", *costs[:3], "Quantity", "Unit", "Region", "Follows").say()
+    return render_template(
+        "page.html.jinja",
+        figures=figures,
+        estimate=figures.estimate,
+        tables=tables,
+        rounded=ROUNDED,
+        sizes=SIZES,
+        notes=_NOTES,
+        costs=costs,
+        whole=show_whole,
+        services=charts.draw_services(figures),
+        places=charts.draw_places(figures),
+        tornado=charts.draw_tornado(figures),
+        hours=charts.draw_hours(figures),
+        storage=charts.draw_storage(figures),
+        largest=largest.head(LARGEST, f"The {min(LARGEST, len(lines.rows))} largest of {len(lines.rows):,} lines"),
+        lines=tables.list_service_lines(figures),
     )

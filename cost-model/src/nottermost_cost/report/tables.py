@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 from nottermost_cost.estimate import Fit, Line, Treatment
-from nottermost_cost.numeric import to_decimal
+from nottermost_cost.numeric import HOURS_PER_DAY, to_decimal
 from nottermost_cost.pricebook import INFINITE, Confidence
-from nottermost_cost.report.cells import Cell, Kind, show
+from nottermost_cost.report.cells import Cell, Kind, show, show_quantity
 from nottermost_cost.report.figures import (
     CONFIDENCE_NAMES,
     MONTHS_PER_YEAR,
@@ -17,8 +17,10 @@ from nottermost_cost.report.figures import (
     Breakdown,
     Costs,
     Figures,
+    Share,
     find_band,
 )
+from nottermost_cost.report.quantities import find_hours, find_main, find_single, find_storage, say_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ class Table:
             tuple(self.total[each] for each in at) if self.total else None,
         )
 
+    def say(self) -> "Table":
+        """With inputs and quantities in words instead of their names."""
+        said = {at for at, column in enumerate(self.columns) if column.title in NAMED}
+        return replace(
+            self,
+            rows=tuple(
+                tuple(say_name(cell) if at in said and isinstance(cell, str) else cell for at, cell in enumerate(row))
+                for row in self.rows
+            ),
+        )
+
     def head(self, count: int, caption: str) -> "Table":
         """Its first rows, without a total."""
         return replace(self, caption=caption, rows=self.rows[:count], total=None)
@@ -91,6 +104,9 @@ EFFECTIVE: Final = Column("Effective", Kind.MONEY)
 _COSTS: Final = (LIST, CONTRACTED, EFFECTIVE)
 SHARE: Final = Column("Share", Kind.SHARE, 9)
 REASON: Final = Column("Reason", width=70)
+NAMED: Final = ("Input", "Follows")  # columns of names with dots
+HOUR: Final = "Hour, UTC"
+MONTH: Final = "Month"
 
 
 def title_of(name: str) -> str:
@@ -129,6 +145,23 @@ def list_sizings(figures: Figures) -> Table:
             for sizing, cost in figures.estimate.alternatives.items()
         ),
     )
+
+
+def list_service_lines(figures: Figures) -> tuple[tuple[Share, Table], ...]:
+    """The lines of each service with what explains their cost, the dearest service and line first."""
+    whole = list_lines(figures)
+    service, factor, region, price_region = map(whole.index, ("Service", "Factor", "Region", "Price region"))
+    found = []
+    for share in figures.breakdown("service").rows:
+        rows = tuple(row for row in whole.rows if row[service] == share.label)
+        elsewhere = any(row[factor] != 1 or row[region] != row[price_region] for row in rows)
+        titles = (
+            *("Line", "Effective", *(("List",) if figures.has_terms else ()), "Quantity", "Unit", "Unit price"),
+            *("Environment", "Region", "Origin", "Follows", "Price key"),
+            *(("Price region", "Factor") if elsewhere else ()),
+        )
+        found.append((share, replace(whole, caption=share.label, rows=rows, total=None).pick(*titles).say()))
+    return tuple(found)
 
 
 def list_breakdown(figures: Figures, breakdown: Breakdown) -> Table:
@@ -251,8 +284,23 @@ def list_prices(figures: Figures) -> Table:
     )
 
 
+def list_main_quantities(figures: Figures) -> Table:
+    """What the workload is told by, short and exact."""
+    return Table(
+        "Quantities, a month where nothing else is said",
+        (
+            Column("Quantity", width=34),
+            Column("In short", Kind.WORDS, 24),
+            Column("Exactly", Kind.COUNT, 22),
+            Column("Unit", width=20),
+            Column("Place"),
+        ),
+        tuple((each.title, each.short, each.value, each.unit, each.place) for each in find_main(figures.estimate)),
+    )
+
+
 def list_quantities(figures: Figures) -> Table:
-    """The workload in units, before any price."""
+    """The workload in units, before any price; without what `list_hours` and `list_storage` have."""
     return Table(
         "Quantities of the workload",
         (
@@ -260,11 +308,43 @@ def list_quantities(figures: Figures) -> Table:
             Column("Place"),
             Column("Value", Kind.COUNT, 22),
             Column("Unit", width=22),
+            Column("In short", Kind.WORDS, 24),
             Column("Formula", width=90),
         ),
         tuple(
-            (each.name, each.place or "all", to_decimal(each.value), each.unit, each.formula)
-            for each in figures.estimate.quantities
+            (each.name, each.place or "all", value, each.unit, show_quantity(value, each.unit), each.formula)
+            for each in find_single(figures.estimate)
+            for value in (to_decimal(each.value),)
+        ),
+    )
+
+
+def list_hours(figures: Figures) -> Table:
+    """Open connections by hour of the day; empty when the workload has no such quantities."""
+    regions = find_hours(figures.estimate)
+    return Table(
+        "Open connections by hour of the day (UTC)",
+        (Column(HOUR, width=12), *(Column(region, Kind.COUNT) for region in regions)),
+        tuple(
+            (f"{hour:02}:00", *(each[hour].to_integral_value() for each in regions.values()))
+            for hour in range(HOURS_PER_DAY if regions else 0)
+        ),
+    )
+
+
+def list_storage(figures: Figures) -> Table:
+    """What is stored by month since launch; empty when the workload has no such quantities."""
+    return Table(
+        "Messages and files stored, by month since launch",
+        (
+            Column(MONTH, Kind.COUNT, 12),
+            Column("GB", Kind.COUNT),
+            Column("In short", Kind.WORDS),
+            Column("Estimated", width=18),
+        ),
+        tuple(
+            (month, gb, show_quantity(gb, "GB"), "in this estimate" if month == figures.estimate.month else "")
+            for month, gb in find_storage(figures.estimate).items()
         ),
     )
 
@@ -301,13 +381,13 @@ def list_findings(figures: Figures) -> Table:
             Column("Needed", Kind.COUNT),
             Column("Declared", Kind.COUNT),
             Column("Unit"),
-            Column("Missing, a month", Kind.MONEY, 18),
+            Column("Missing, a month", Kind.WHOLE, 18),
             REASON,
         ),
         tuple(
             (
                 *(str(each.fit), each.what, each.environment, each.region),
-                *(each.needed, each.declared, each.unit, each.cost, each.reason),
+                *(each.needed, each.declared, each.unit, each.cost or None, each.reason),
             )
             for each in figures.findings
         ),
@@ -317,7 +397,10 @@ def list_findings(figures: Figures) -> Table:
 def list_misfits(figures: Figures) -> Table:
     """Those of them that are too small or too large."""
     count = sum(each.fit is not Fit.FITS for each in figures.findings)
-    return list_findings(figures).head(count, f"Sizes that do not fit the load: {count} of {len(figures.findings)}")
+    found = list_findings(figures).pick(
+        "What", "Fit", "Needed", "Declared", "Unit", "Missing, a month", "Region", "Reason"
+    )
+    return found.head(count, f"Sizes that do not fit the load: {count} of {len(figures.findings)}")
 
 
 def list_types_without_lines(figures: Figures) -> Table:
@@ -369,17 +452,20 @@ def list_range(figures: Figures) -> Table:
     """Low, base and high of the total, the least first; empty without sensitivities."""
     cases: list[tuple[str, Decimal]] = []
     if found := figures.sensitivity:
-        below = f"of {found.samples:,} samples are below"
+        low, half, high = (found.percentiles[each] for each in (5, 50, 95))
+        below = f"of {found.samples:,} sampled scenarios cost less"
         cases = [
             ("every input at its cheapest end", found.cheapest),
-            *((f"{percent}% {below}", cost) for percent, cost in found.percentiles.items()),
+            (f"low: 5% {below}", low),
             ("base: every input at its value", found.base),
+            (f"half {below}", half),
+            (f"high: 95% {below}", high),
             ("every input at its dearest end", found.dearest),
         ]
         cases.sort(key=lambda case: case[1])
     return Table(
         "Range of the effective total, a month",
-        (Column("Case", width=50), EFFECTIVE),
+        (Column("Case", width=50), Column("Effective", Kind.WHOLE)),
         tuple(cases),
     )
 
@@ -394,9 +480,9 @@ def list_bars(figures: Figures) -> Table:
             Column("Base", Kind.COUNT),
             Column("High", Kind.COUNT),
             Column("Unit", width=20),
-            Column("Cost at low", Kind.MONEY),
-            Column("Cost at high", Kind.MONEY),
-            Column("Swing", Kind.MONEY),
+            Column("Cost at low", Kind.WHOLE),
+            Column("Cost at high", Kind.WHOLE),
+            Column("Swing", Kind.WHOLE),
             Column("Kind", width=12),
             Column("Source", width=90),
         ),

@@ -1,4 +1,4 @@
-"""The estimate on a terminal: what it costs, why, what does not fit, what is missing."""
+"""The estimate on a terminal: how much is used, what it costs, why, what does not fit, what is missing."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from nottermost_cost.report import tables
-from nottermost_cost.report.cells import ROUNDED, Kind, show_amount
+from nottermost_cost.report.cells import ROUNDED, SIZES, Kind, printable, show_amount
 from nottermost_cost.report.figures import Figures
 from nottermost_cost.report.tables import Table
 
@@ -20,7 +20,6 @@ LARGEST: Final = 15
 ROWS: Final = 12  # of a breakdown; the rest is one row
 BARS: Final = 5
 WIDE: Final = 120  # from here on two tables stand beside each other
-_CONTROL: Final = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 
 
 def render_terminal(figures: Figures, *, width: int, colour: bool, every_line: bool = False) -> str:
@@ -49,6 +48,7 @@ def render_terminal(figures: Figures, *, width: int, colour: bool, every_line: b
 
 def _parts(figures: Figures, wide: bool, every_line: bool) -> Iterator[RenderableType]:
     yield _headline(figures)
+    yield from _quantities(figures)
     yield _grid(tables.list_totals(figures))
     by_service, *others = (_slim(tables.list_breakdown(figures, each.fold(ROWS))) for each in figures.breakdowns)
     rest = [_grid(replace(each, total=None)) for each in others]
@@ -58,6 +58,8 @@ def _parts(figures: Figures, wide: bool, every_line: bool) -> Iterator[Renderabl
         yield _beside(ranges[:1], ranges[1:])
     else:
         yield from (_grid(by_service), *rest, unit_costs, *ranges)
+    if every_line:
+        yield from _every_quantity(figures, wide)
     yield _grid(_largest(figures, every_line, wide))
     for table in (tables.list_misfits(figures), tables.list_not_priced(figures), tables.list_commitments(figures)):
         if table.rows:
@@ -73,23 +75,45 @@ def _headline(figures: Figures) -> Text:
         f"{show_amount(together.effective_cost)} a month, {show_amount(together.yearly.effective_cost)} a year\n",
         style="bold",
     )
-    text.append("\n".join(f"{label}: {value}" for label, value in figures.context).translate(_CONTROL | {10: "\n"}))
+    text.append("\n".join(printable(f"{label}: {value}") for label, value in figures.context))
     return text
+
+
+def _quantities(figures: Figures) -> Iterator[RenderableType]:
+    table = tables.list_main_quantities(figures)
+    if table.rows:
+        yield _grid(table)
+        yield Text(SIZES, style="dim")
+
+
+def _every_quantity(figures: Figures, wide: bool) -> Iterator[RenderableType]:
+    """All quantities with their formulas; what goes by hour and by month in tables of its own."""
+    yield _grid(tables.list_quantities(figures).pick("Quantity", "Place", "Value", "Unit", "Formula"))
+    series = [_grid(each) for each in (tables.list_hours(figures), tables.list_storage(figures)) if each.rows]
+    if wide and series:
+        yield _beside(series[:1], series[1:])
+    else:
+        yield from series
 
 
 def _ranges(figures: Figures) -> Iterator[Padding]:
     if figures.sensitivity:
         yield _grid(tables.list_range(figures))
-        bars = tables.list_bars(figures).pick("Input", "Cost at low", "Cost at high", "Swing")
+        bars = tables.list_bars(figures).pick("Input", "Cost at low", "Cost at high", "Swing").say()
         yield _grid(bars.head(BARS, bars.caption))
 
 
 def _largest(figures: Figures, every_line: bool, wide: bool) -> Table:
-    found = tables.list_lines(figures)
-    columns = ["Line", "Region", "Quantity", "Unit", "Effective", "Share", "Follows"]
-    found = found.pick(*columns, "List") if wide else found.pick(*columns[:2], *columns[4:])
+    found = tables.list_lines(figures).say()
+    costs = ("Effective", "List") if figures.has_terms else ("Effective",)
+    if wide:
+        found = found.pick("Line", "Region", "Quantity", "Unit", "Unit price", *costs, "Share", "Follows")
+    else:
+        found = found.pick("Line", "Region", *costs, "Share", "Follows")
     count = len(found.rows)
-    return found if every_line else found.head(LARGEST, f"The {min(LARGEST, count)} largest of {count} lines, a month")
+    return (
+        found if every_line else found.head(LARGEST, f"The {min(LARGEST, count)} largest of {count:,} lines, a month")
+    )
 
 
 def _slim(table: Table) -> Table:
@@ -117,5 +141,5 @@ def _grid(table: Table) -> Padding:
         )
     grid.show_footer = bool(total)
     for row in table.texts():
-        grid.add_row(*(cell.translate(_CONTROL) for cell in row))
+        grid.add_row(*map(printable, row))
     return Padding(grid, (1, 0, 0, 0))

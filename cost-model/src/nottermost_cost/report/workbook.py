@@ -26,16 +26,19 @@ from nottermost_cost.report.tables import Table
 
 LINES: Final = "Lines"
 PRICES: Final = "Prices"
+_MILLION: Final = 1_000_000  # from here on a count is shown without what comes after its point
 _HEADER_ROW: Final = 2  # of the Lines sheet, counted from 1: above it stand the totals of what a filter shows
 _COSTS: Final = ("List", "Contracted", "Effective")
 _FORMATS: Final = {
     Kind.TEXT: "@",
     Kind.MONEY: "$#,##0.00;-$#,##0.00",
+    Kind.WHOLE: "$#,##0;-$#,##0",
     Kind.RATE: "$#,##0.00####;-$#,##0.00####",
     Kind.PRICE: "$#,##0.00##########",
     Kind.COUNT: "#,##0",
     Kind.SHARE: "0.0%",
     Kind.DATE: "yyyy-mm-dd",
+    Kind.WORDS: "@",
 }
 
 FORMULAS: Final = (
@@ -88,7 +91,7 @@ class _Book:
     formats: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
     def write(self) -> None:
-        summary, totals = self.sheet("Summary", [34, 20, 20, 20, 20]), self.sheet("Totals", [40, 18, 18, 18, 12])
+        summary, totals = self.sheet("Summary", [46, 26, 20, 20, 20]), self.sheet("Totals", [40, 18, 18, 18, 12])
         lines_table = tables.list_lines(self.figures)
         lines = _Block(lines_table, _HEADER_ROW + 1, _HEADER_ROW + len(lines_table.rows))
         lines_sheet = self.sheet(LINES)
@@ -96,6 +99,8 @@ class _Book:
         self.lines(lines_sheet, lines, prices)
         self.totals(totals, lines)
         self.list_sheet("Quantities", tables.list_quantities(self.figures))
+        self.series("By hour", tables.list_hours(self.figures), "line")
+        self.series("By month", tables.list_storage(self.figures), "scatter")
         self.list_sheet("Assumptions", tables.list_inputs(self.figures))
         self.list_sheet("Sizing", tables.list_findings(self.figures))
         self.list_sheet("Not priced", tables.list_types_without_lines(self.figures))
@@ -152,7 +157,7 @@ class _Book:
         if value is None:
             sheet.write_string(*at, "" if kind in (Kind.TEXT, Kind.DATE) else NONE, self.format(kind, bold, right=True))
         elif isinstance(value, str):
-            sheet.write_string(*at, value, self.format(kind, bold))
+            sheet.write_string(*at, value, self.format(kind, bold, right=kind is Kind.WORDS))
         elif not isinstance(value, int | Decimal):
             sheet.write_datetime(*at, datetime.combine(value, time()), self.format(kind, bold))
         elif formula:
@@ -220,6 +225,8 @@ class _Book:
         at = self.context(sheet)
         asked = at + 2
         at = self.cost_totals(sheet, asked, lines)
+        if (quantities := tables.list_main_quantities(self.figures)).rows:
+            at = self.captioned(sheet, at, quantities)
         at = self.captioned(sheet, at, tables.list_sizings(self.figures), _yearly)
         at = self.captioned(sheet, at, tables.list_confidence(self.figures), _sum_sources(lines, at + 2))
         at = self.captioned(sheet, at, tables.list_unit_costs(self.figures), self.unit_cost(at + 2, asked))
@@ -289,6 +296,31 @@ class _Book:
             ("Sensitivity", at, last - 1, 0, table.index("Swing")),
             f"A{block.last + 3}",
         )
+
+    def series(self, name: str, table: Table, kind: str) -> None:
+        """A table along time on a sheet of its own, with a curve for each column of counts after the first."""
+        if not table.rows:
+            return
+        block = self.list_sheet(name, table)
+        chart = self.book.add_chart(
+            {"type": kind, **({"subtype": "straight_with_markers"} if kind == "scatter" else {})}
+        )
+        for at, column in enumerate(table.columns):
+            if at and column.kind is Kind.COUNT:
+                rows = (block.first - 1, block.last - 1)
+                chart.add_series(
+                    {
+                        "name": [name, rows[0] - 1, at],
+                        "categories": [name, rows[0], 0, rows[1], 0],
+                        "values": [name, rows[0], at, rows[1], at],
+                    }
+                )
+        chart.set_title({"name": table.caption, "name_font": {"size": 12}, "overlay": False})
+        chart.set_x_axis({"name": table.columns[0].title})
+        chart.set_y_axis({"num_format": "#,##0", "min": 0})
+        chart.set_legend({"position": "bottom"})
+        chart.set_size({"width": 720, "height": 360})
+        self.book.get_worksheet_by_name(name).insert_chart(1, len(table.columns) + 1, chart)
 
     def chart(self, sheet: Any, title: str, source: tuple[str, int, int, int, int], at: str) -> None:
         """Horizontal bars, the first row on top; `source` is a sheet, two rows and two columns, all from 0."""
@@ -374,6 +406,6 @@ def _identify(rate: Rate) -> tuple[str, str, date | None]:
 
 def _shape(kind: Kind, value: Decimal | int) -> str:
     """The number format of a count: whole numbers without a point, small ones with the digits they need."""
-    if kind is not Kind.COUNT or value == math.trunc(value):
+    if kind is not Kind.COUNT or value == math.trunc(value) or not -_MILLION < value < _MILLION:
         return kind
     return "0.000000" if -1 < value < 1 else "#,##0.00"

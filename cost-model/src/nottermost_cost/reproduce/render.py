@@ -8,13 +8,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nottermost_cost.encoding import encode_json
 from nottermost_cost.pricebook import Confidence
 from nottermost_cost.report.cells import show_amount
 from nottermost_cost.reproduce import grids
@@ -60,7 +60,7 @@ def headline(found: Reproduction) -> str:
 
 def reproduction_json(found: Reproduction) -> bytes:
     """Everything as one JSON object; amounts are numbers with every digit, no value is null."""
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(found), indent=1)
+    return encode_json(found)
 
 
 def render_document(found: Reproduction) -> str:

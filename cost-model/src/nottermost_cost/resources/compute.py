@@ -5,7 +5,17 @@ from typing import Any, Final
 
 from nottermost_cost.charges import Charge
 from nottermost_cost.graph import Resource
-from nottermost_cost.resources.rules import Inputs, Rule, Surroundings, declares, free, priced, read_inputs, usage
+from nottermost_cost.resources.rules import (
+    Inputs,
+    Rule,
+    Surroundings,
+    carried,
+    declares,
+    free,
+    priced,
+    read_inputs,
+    usage,
+)
 
 
 class _Metric(Inputs, frozen=True):
@@ -72,7 +82,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "ecs/clusterCapacityProviders": free("chooses where tasks run"),
     "ecr/repository": usage("GB of images, and their transfer"),
     "ecr/lifecyclePolicy": free("part of the repository"),
-    "ecr/replicationConfiguration": usage("GB sent to the other region and stored there"),
+    "ecr/replicationConfiguration": carried("the images of both regions"),
     "appautoscaling/target": priced("the bounds of a service: capacity"),
     "appautoscaling/policy": priced("the alarms that target tracking makes; step scaling has none", _price_policy),
     "autoscaling/group": usage("hours of the instances that builds start, and of their disks", doubt=_doubt_group),
@@ -84,5 +94,5 @@ RULES: Final[Mapping[str, Rule]] = {
     "sqs/redriveAllowPolicy": free("part of the queue"),
     "sns/topic": usage("published messages and deliveries, in pieces of 64 KB"),
     "sns/topicPolicy": free("part of the topic"),
-    "sns/topicSubscription": usage("deliveries; to queues and functions they are free"),
+    "sns/topicSubscription": carried("the topics; deliveries to queues and functions are free"),
 }

@@ -10,6 +10,7 @@ from nottermost_cost.resources.rules import (
     Inputs,
     Rule,
     Surroundings,
+    carried,
     declares,
     free,
     priced,
@@ -94,11 +95,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "dynamodb/table": usage(
         "write and read units, GB stored, GB of point-in-time recovery, stream reads", doubt=_doubt_table
     ),
-    "dynamodb/tableReplica": usage("replicated write units, GB stored, GB sent to the other region"),
+    "dynamodb/tableReplica": carried("the message store: replicated writes, storage, copies to the standby"),
     "dynamodb/resourcePolicy": free("a setting of the table"),
     "s3/bucket": usage("GB by month of retention, requests, GB read"),
-    "s3/bucketReplicationConfig": usage("GB sent to the other region, and requests to write them there"),
-    "s3/bucketLifecycleConfiguration": usage("objects that change their storage class"),
+    "s3/bucketReplicationConfig": unpriced(
+        "no price in the book: Replication Time Control, by GB; the copies themselves are lines of files and archive"
+    ),
+    "s3/bucketLifecycleConfiguration": carried("the files: moves into tiers"),
     "s3/bucketLogging": free("a setting of the bucket; the logs are GB of the bucket that takes them"),
     "s3/bucketNotification": free("events are free; their delivery is counted at the topic"),
     "s3/bucketCorsConfiguration": _PART_OF_BUCKET,
@@ -108,7 +111,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "s3/bucketPublicAccessBlock": _PART_OF_BUCKET,
     "s3/bucketServerSideEncryptionConfiguration": free("a setting of the bucket; requests to its key are usage"),
     "s3/bucketVersioning": free("a setting of the bucket; old versions are GB of the bucket"),
-    "backup/vault": usage("GB of backups, and of their copies in the other region"),
+    "backup/vault": carried("the message store and the archive: daily copies"),
     "backup/plan": free("a schedule: what it keeps is GB of the vault"),
     "backup/selection": free("part of the plan"),
     "backup/vaultLockConfiguration": free("a setting of the vault"),

@@ -5,7 +5,19 @@ from typing import Any, Final
 
 from nottermost_cost.charges import Charge
 from nottermost_cost.graph import Resource
-from nottermost_cost.resources.rules import HOURS, MONTH, Inputs, Rule, Surroundings, free, priced, read_inputs, usage
+from nottermost_cost.resources.rules import (
+    HOURS,
+    MONTH,
+    Inputs,
+    Rule,
+    Surroundings,
+    carried,
+    free,
+    priced,
+    read_inputs,
+    unpriced,
+    usage,
+)
 
 
 class _Endpoint(Inputs, frozen=True):
@@ -148,14 +160,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "lb/listenerRule": _PART_OF_BALANCER,
     "lb/targetGroup": _PART_OF_BALANCER,
     "route53/zone": priced("one hosted zone; queries are usage", _price_zone),
-    "route53/record": usage("DNS queries; those of an alias to AWS are free"),
+    "route53/record": free("queries of aliases to AWS are free, and only AWS asks for the others"),
     "route53/healthCheck": priced("one check and its options", _price_health_check, doubt=_doubt_health_check),
     "servicediscovery/privateDnsNamespace": priced("the private hosted zone that it makes", _price_zone),
     "servicediscovery/service": free("tasks that ECS registers cost nothing; the zone is charged at its namespace"),
     "acm/certificate": free("public certificates are free"),
     "acm/certificateValidation": free("an act of the deployment, no resource of AWS"),
     "cloudfront/distribution": usage("egress by edge, requests"),
-    "cloudfront/function": usage("invocations"),
+    "cloudfront/function": unpriced("no price in the book: invocations, one for each request of the page"),
     "cloudfront/cachePolicy": _PART_OF_CDN,
     "cloudfront/keyGroup": _PART_OF_CDN,
     "cloudfront/originAccessControl": _PART_OF_CDN,
@@ -163,5 +175,5 @@ RULES: Final[Mapping[str, Rule]] = {
     "cloudfront/responseHeadersPolicy": _PART_OF_CDN,
     "wafv2/webAcl": priced("the list and its rules; requests are usage", _price_web_acl),
     "wafv2/webAclAssociation": free("part of the web ACL"),
-    "wafv2/webAclLoggingConfiguration": usage("vended log bytes, by requests that it logs"),
+    "wafv2/webAclLoggingConfiguration": carried("the log groups; it logs what is refused"),
 }

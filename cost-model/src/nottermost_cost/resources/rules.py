@@ -84,6 +84,11 @@ def priced(reason: str, price: Price | None = None, *, doubt: Doubt | None = Non
     return Rule(Treatment.PRICED, reason, price, doubt)
 
 
+def carried(by: str) -> Rule:
+    """What it costs is in the lines of something else."""
+    return Rule(Treatment.USAGE, f"in the lines of {by}")
+
+
 def usage(reason: str, *, doubt: Doubt | None = None) -> Rule:
     """The reason names what it costs by."""
     return Rule(Treatment.USAGE, reason, doubt=doubt)
