@@ -1,9 +1,11 @@
 """Loaded before any test.
 
-pytest makes empty modules for the folders that tests lie in (--import-mode=importlib), one of which is
-`platform`. The standard library's has to be there first, or pandas finds the empty one.
+With --import-mode=importlib a test in `platform/tests` is a module `platform.tests.…`, and pytest puts an empty
+package in the place of a parent that is none: here of the standard library's `platform`, which pandas needs. With a
+path of its own the standard library's module may be that parent.
 """
 
 import platform
+from pathlib import Path
 
-assert platform.python_implementation(), "the standard library's platform"
+platform.__path__ = [str(Path(__file__).with_name("platform"))]  # type: ignore[attr-defined]

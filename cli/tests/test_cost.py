@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from nottermost_cli.cost import LayoutName, SizingName, StoreName
 from nottermost_cli.testing import Call, make_call
 from nottermost_conventions import ExitCode
+from nottermost_cost.estimate import Sizing
+from nottermost_cost.layouts import Layout
 from nottermost_cost.testing import require_shared
+from nottermost_cost.workload import STORES
 
 ESTIMATE = ("estimate", "prod", "--scenario", "launch", "--day", "2026-11-21")
 Write = Callable[[str], str]
@@ -126,6 +130,13 @@ def test_what_is_wrong_is_one_sentence(call: Call, arguments: tuple[str, ...], c
     done = call(*arguments)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
+
+
+def test_choices_are_the_models() -> None:
+    """The command line names layouts, sizings and stores itself, so that --help stays quick; they are the same."""
+    assert [*LayoutName] == [*Layout]
+    assert [*SizingName] == [*Sizing]
+    assert tuple(StoreName) == STORES
 
 
 # --- prices ---------------------------------------------------------------------------------------

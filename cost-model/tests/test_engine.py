@@ -21,6 +21,7 @@ from nottermost_cost.inputs import base_values
 from nottermost_cost.layouts import Layout
 from nottermost_cost.pricebook import PRICES
 from nottermost_cost.sampling import draw_samples, sample_model
+from nottermost_cost.terms import FOLDER
 from nottermost_cost.tiers import price_quantity
 from nottermost_cost.usage import METERS
 
@@ -187,7 +188,7 @@ def test_services_follow_the_day_between_minimum_and_maximum() -> None:
 def test_what_is_too_small_or_too_large_is_said() -> None:
     """At a hundred million users the graph lacks nodes, and says what they cost; at the launch it is idle."""
     large = {each.what: each for each in estimate(scenario="100m").findings}
-    brokers = next(each for what, each in large.items() if "brokers nodes" in what)
+    brokers = next(each for what, each in large.items() if what.startswith("brokers log nodes"))
     assert brokers.fit is Fit.TOO_SMALL
     assert brokers.needed > brokers.declared == 3
     assert brokers.cost > 0
@@ -231,6 +232,27 @@ def test_commitments_are_amortised_and_never_zero() -> None:
         assert 0 < line.effective_cost < line.contracted_cost == line.list_cost
     used = sum(line.effective_cost for line in found.lines)
     assert used < sum(line.list_cost for line in found.lines)
+
+
+def test_what_a_commitment_does_not_use_is_a_line(tmp_path: Path) -> None:
+    """A tenth that covers nothing is a cost of its own, with the environment's owner, and is in every total."""
+    text = (FOLDER / "committed.yaml").read_text().replace("term_months: 12", "unused_share: 0.1\n    term_months: 12")
+    (tmp_path / "unused.yaml").write_text(text)
+    found = estimate(terms=str(tmp_path / "unused.yaml"))
+    unused = [line for line in found.lines if line.charge.name.startswith("unused part")]
+    assert len(unused) == 2
+    for line in unused:
+        assert line.effective_cost > 0 == line.list_cost
+        assert {"owner", "cost-center"} <= line.charge.tags.keys()
+    base = sample_model(model(terms=str(tmp_path / "unused.yaml")), samples=5).base
+    assert float(base) == pytest.approx(float(found.total()), rel=1e-9)
+
+
+def test_an_environment_without_a_standby_has_one_region(tmp_path: Path) -> None:
+    """Whatever was asked for, the estimate says what it is of; further regions need a standby to be like."""
+    assert make_estimate(load_model(Choice("dev", "team"))).layout is Layout.ONE
+    with pytest.raises(ScenarioError, match="dev is in us-east-1 alone"):
+        load_model(Choice("dev", "team", layout=Layout.FIVE))
 
 
 def test_private_rates_leave_the_list_price_alone() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nottermost_cost.facts import say_source
 from nottermost_cost.price_lines import price_lines
 from nottermost_cost.pricebook import PriceBook, load_prices
 from nottermost_cost.testing import require_shared
@@ -41,7 +42,7 @@ def test_a_case_costs_what_is_published(case: str, book: PriceBook) -> None:
 def test_every_collected_case_is_priced_or_says_why_not() -> None:
     """No worked case was passed over, and none is cited with another source."""
     with require_shared("cost-cases.csv").open(newline="", encoding="utf-8") as file:
-        collected = {row["case"]: row["source"] for row in csv.DictReader(file)}
+        collected = {row["case"]: say_source(row["source"]) for row in csv.DictReader(file)}
     index = {row["case"]: row for row in read_index()}
     assert {case: index[case]["source"] for case in collected} == collected
     assert all(row["expected_usd"] or row["left_out"] for row in index.values())

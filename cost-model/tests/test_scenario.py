@@ -83,7 +83,6 @@ def write(tmp_path: Path) -> Callable[..., str]:
         ("curve.hourly", [1] * 23, "at least 24 items"),
         ("curve.peak_factor", 1.1, "curve.peak_factor 1.1 is below"),
         ("schema", "nottermost.scenario/2", "expected 'nottermost.scenario/1'"),
-        ("name", "other", "names itself other"),
         ("attachments.bytes_mean", float("inf"), "attachments.bytes_mean"),
     ],
 )

@@ -126,7 +126,7 @@ def estimate(
     found = make_estimate(model)
     if strict:
         check_strict(found)
-    figures = Figures(found, None if csv else sample_model(model))
+    figures = Figures(found, None if csv and not (xlsx or html) else sample_model(model))
     if xlsx:
         _write(xlsx, render_workbook(figures))
     if html:
@@ -162,7 +162,7 @@ def sensitivity(
     from nottermost_cost.engine import load_model
     from nottermost_cost.sampling import render_sensitivity, sample_model, sensitivity_json
 
-    choice = _choose(env, scenario, layout, SizingName.SCENARIO, terms, store, month, day, None, False, False)
+    choice = _choose(env, scenario, layout, SizingName.SCENARIO, terms, store, month, day)
     found = sample_model(load_model(choice), samples, seed)
     if json:
         sys.stdout.buffer.write(sensitivity_json(found))
@@ -228,6 +228,14 @@ def actual(
         str | None, typer.Option(metavar="ENV", help="Compare with the estimate of an environment.")
     ] = None,
     scenario: Annotated[str, typer.Option("--scenario", help="The scenario of that estimate.")] = "growth",
+    layout: Layout = LayoutName.TWO,
+    terms: Terms = "list",
+    store: Store = StoreName.DYNAMODB,
+    month: Month = 12,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--day", formats=["%Y-%m-%d"], help="The day of its prices. [default: the bill's first]"),
+    ] = None,
     cost: Annotated[CostName, typer.Option(help="The cost that is compared.")] = CostName.EFFECTIVE,
     tag: Annotated[list[str] | None, typer.Option(help="Also break down by this tag; may be repeated.")] = None,
     rate: Annotated[
@@ -248,7 +256,9 @@ def actual(
     found = load_bill(bill, parse_rates(rate or []), tag or [])
     variance = None
     if against:
-        model = load_model(_choose(against, scenario))
+        first = next((datetime.fromisoformat(f"{each.month}-01") for each in found.months if each.month), None)
+        options = _choose(against, scenario, layout, SizingName.SCENARIO, terms, store, month, day or first)
+        model = load_model(options)
         variance = compare_bill(found, make_estimate(model), CostType(cost.value))
     if json:
         sys.stdout.buffer.write(actual_json(found, variance))

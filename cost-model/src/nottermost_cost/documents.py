@@ -100,7 +100,7 @@ def parse_document(text: str, kind: type[_T], schema: str, error: type[CostError
         return kind.model_validate(data)
     except ValidationError as problem:
         found = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg'].removeprefix('Value error, ')}"
+            ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "))))
             for each in problem.errors()
         )
         raise error(f"{source}: {found}") from None

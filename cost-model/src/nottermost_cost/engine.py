@@ -145,6 +145,13 @@ def load_model(choice: Choice) -> Model:
     scenario = load_scenario(choice.scenario, choice.scenarios)
     further = load_regions().of(choice.layout)
     graph = load_graph(choice.graph or choice.graphs / choice.environment)
+    home, *standbys = graph.regions
+    if further and not standbys:
+        raise ScenarioError(
+            f"{graph.env} is in {home} alone, and further regions are priced like a standby: choose layout one"
+        )
+    if not standbys:
+        choice = replace(choice, layout=Layout.ONE)
     sides = [_side(graph, scenario, choice, further, ())]
     for each in () if choice.alone else terms.non_production:
         if each.environment != choice.environment:
@@ -201,7 +208,7 @@ def _further(charges: Sequence[Charge], side: Side, factors: Mapping[str, Decima
         return []
     standby = side.shape.standbys[0]
     return [
-        replace(charge, place=region, factor=factor, urn="")
+        replace(charge, place=region, factor=factor)
         for region, factor in factors.items()
         for charge in charges
         if charge.region == standby

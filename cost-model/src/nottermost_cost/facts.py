@@ -42,6 +42,7 @@ QUARANTINE_COLUMNS: Final = (*FACT_COLUMNS, "note")
 _SUFFIX: Final = re.compile(r"\.(golden|pre_cut)$")  # a test file or a period: no part of a key, and no tier either
 _SKU: Final = re.compile(r" ?\((?:AWS )?(?:SKU )?([A-Z0-9]{16})(?: rate [A-Z0-9]{10})?\)")
 _SECONDARY: Final = "SECONDARY: "
+_INDEX: Final = re.compile(r"GitHub text index ids? \d+(, \d+)*( and kin)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,11 @@ ACTIONS: Final[Mapping[str, Callable[[Fact, str], list[Fact]]]] = {
 }
 
 
+def say_source(text: str) -> str:
+    """A fact's source without the numbers of a search index, which lead nobody anywhere."""
+    return _INDEX.sub("a file in a public repository", text)
+
+
 def build_prices(facts: Path, mends: Path) -> dict[str, str]:
     """The text of every generated file by its name.
 
@@ -163,7 +169,7 @@ def _parse_fact(row: Mapping[str, str]) -> Fact:
         snapshot=snapshot,
         confidence=Confidence.SECONDARY if secondary else Confidence.PRIMARY,
         sku=found[1] if found else "",
-        source=row["source"],
+        source=say_source(row["source"]),
         written=row,
     )
 

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from nottermost_cost.charges import Part
 from nottermost_cost.estimate import Estimate, Line
 from nottermost_cost.pricebook import Confidence
 from nottermost_cost.services import category_of
@@ -148,7 +149,7 @@ def _row(line: Line, starts: str, ends: str, commitments: set[str]) -> FocusRow:
     return FocusRow(
         billing_period_start=starts,
         billing_period_end=ends,
-        charge_description=charge.name,
+        charge_description=f"{charge.name}, {charge.part}" if charge.part is Part.ADDED else charge.name,
         charge_period_start=starts,
         charge_period_end=ends,
         commitment_discount_id=commitment,

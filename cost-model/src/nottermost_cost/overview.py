@@ -1,4 +1,4 @@
-"""The capacity table: what production costs in every scenario, with one region and with two. Committed as Markdown."""
+"""The table of scenarios: what production costs in every scenario, with one region and with two. Committed as Markdown."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

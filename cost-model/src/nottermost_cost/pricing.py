@@ -156,7 +156,7 @@ def _owners(lines: Sequence[Line], environment: str) -> dict[str, str]:
 
 def unused_lines(commitments: Sequence[Commitment], lines: Sequence[Line], environment: str) -> list[Line]:
     """What commitments cost beyond what they cover."""
-    lines = []
+    found = []
     for each in commitments:
         if each.unused:
             rate = Rate(each.service, each.name, "global", "USD", 1000, "Unused part of a commitment", ())
@@ -164,7 +164,7 @@ def unused_lines(commitments: Sequence[Commitment], lines: Sequence[Line], envir
                 Origin.TERMS, environment, each.name, "global", each.unused, f"unused part of {each.name}",
                 f"terms.commitments.{each.name}.unused_share", tags=_owners(lines, environment),
             )  # fmt: skip
-            lines.append(
+            found.append(
                 Line(
                     charge,
                     rate,
@@ -175,7 +175,7 @@ def unused_lines(commitments: Sequence[Commitment], lines: Sequence[Line], envir
                     {Confidence.ASSUMED: _NOTHING},
                 )
             )
-    return lines
+    return found
 
 
 def support_charges(lines: Sequence[Line]) -> list[Charge]:

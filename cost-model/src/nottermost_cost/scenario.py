@@ -13,7 +13,6 @@ from nottermost_cost.errors import ScenarioError
 from nottermost_cost.inputs import Input, Kind
 
 SCENARIOS: Final = Path(__file__).parents[2] / "scenarios"
-EDGES: Final = ("us", "eu", "apac", "japan", "india", "sa")  # CloudFront's price zones that the book knows
 _ALMOST_ONE: Final = Decimal("0.000001")
 
 
@@ -186,7 +185,7 @@ def load_scenario(name: str, folder: Path = SCENARIOS) -> Scenario:
         known = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
         raise ScenarioError(f"there is no scenario {name}: name one of {known}, or give a path")
     scenario = load_document(path, Scenario, SCENARIO, ScenarioError)
-    if scenario.name != path.stem:
+    if path.parent == folder and scenario.name != path.stem:
         raise ScenarioError(f"{path} names itself {scenario.name}, expected {path.stem}")
     return scenario
 

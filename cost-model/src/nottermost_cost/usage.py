@@ -14,7 +14,7 @@ from nottermost_cost.charges import Charge, Origin
 from nottermost_cost.errors import PriceNotFound, raise_missing
 from nottermost_cost.graph import Graph, Resource
 from nottermost_cost.inputs import Values
-from nottermost_cost.numeric import HOURS_PER_DAY, HOURS_PER_MONTH, Number, largest
+from nottermost_cost.numeric import HOURS_PER_DAY, HOURS_PER_MONTH, SECONDS_PER_HOUR, Number, largest
 from nottermost_cost.pricebook import PriceBook
 from nottermost_cost.resources.rules import Surroundings
 from nottermost_cost.workload import Quantities, Workload
@@ -26,6 +26,8 @@ _POOL: Final = "aws:cognito/userPool:UserPool"
 _LOGS: Final = "aws:cloudwatch/logGroup:LogGroup"
 _METRICS: Final = "aws:amp/workspace:Workspace"
 _VPC: Final = "aws:ec2/vpc:Vpc"
+_UNIT_NEW_PER_S: Final = 25  # new connections a second in a balancer's capacity unit, and open ones; beside them a
+_UNIT_OPEN: Final = 3_000  # unit moves 1 GB an hour (AWS's price page, read for ADR 0022)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Meter:
     """One price that a quantity pays.
 
     Attributes:
-        key: of the price; `{zone}` stands for the zone of an edge.
+        key: of the price; `{zone}` stands for the zone of an edge, `{tier}` for that of the user pool.
         quantity: of the workload; the price's region is its place.
         type, resource: the resource that it is for; `resource` is a part of its name, "" for the first of its type.
     """
@@ -133,10 +135,9 @@ def derive_operations(workload: Workload, task_hours: Mapping[str, Number], valu
           "(kms.requests + audit.events) x 2 kinds of insight", home)  # fmt: skip
     q.add("logs.trail", (keys + values["audit.events"]) * values["audit.bytes_per_event"], "B",
           "(kms.requests + audit.events) x audit.bytes_per_event", home)  # fmt: skip
-    kept = (q.total("edge.requests") + requests) * values["logs.file_bytes_per_request"]
-    q.add(
-        "logs.files", kept * 12, "B", "(edge.requests + requests.api) x logs.file_bytes_per_request x 12 months", home
-    )
+    files = (q.total("edge.requests") + requests) * values["logs.file_bytes_per_request"] * values["logs.file_months"]
+    q.add("logs.files", files, "B",
+          "(edge.requests + requests.api) x logs.file_bytes_per_request x logs.file_months", home)  # fmt: skip
     q.add("files.announced", q("attachments.uploaded") * 1, "notifications", "attachments.uploaded", home)
     flows = sum(q("connections.minutes", region) for region in served) * values["logs.flow_bytes_per_connection_minute"]
     q.add("logs.flow_bytes", flows, "B", "connections.minutes x logs.flow_bytes_per_connection_minute", home)
@@ -155,8 +156,9 @@ def derive_operations(workload: Workload, task_hours: Mapping[str, Number], valu
     q.add("grafana.editors", values["terms.grafana.editors"] * 1, "people", "terms.grafana.editors", home)
     q.add("grafana.viewers", values["terms.grafana.viewers"] * 1, "people", "terms.grafana.viewers", home)
     q.add("delivery.build_hours", values["delivery.build_hours"] * 1, "h", "delivery.build_hours", home)
-    kept = q("users.mau") * values["directory.bytes_per_user"] * values["backup.directory_days"] / 10
-    q.add("backup.directory_bytes", kept, "B", "a tenth of the directory changes in a day, kept for its days", home)
+    changed = q("users.mau") * values["directory.bytes_per_user"] * values["directory.changed_per_day"]
+    q.add("backup.directory_bytes", changed * values["backup.directory_days"], "B",
+          "users.mau x directory.bytes_per_user x directory.changed_per_day x backup.directory_days", home)  # fmt: skip
 
 
 def _follow_tasks(q: Quantities, place: str, hours: Number, values: Values, home: str) -> None:
@@ -192,7 +194,7 @@ def _follow_tasks(q: Quantities, place: str, hours: Number, values: Values, home
 
 
 def _balancer_units(workload: Workload, region: str, values: Values) -> Number:
-    """LCU-hours: 25 new connections a second, 3,000 open, or 1 GB an hour; AWS's price page, read for ADR 0022."""
+    """LCU-hours: for each hour the largest of what a unit holds."""
     q = workload.quantities
     connections = workload.connections[region]
     whole = sum(sum(each) for each in workload.connections.values())
@@ -202,9 +204,9 @@ def _balancer_units(workload: Workload, region: str, values: Values) -> Number:
     hours: list[Number] = []
     for each in connections:
         part = each / sum(connections)
-        new = opened * HOURS_PER_DAY / HOURS_PER_MONTH * part / 3600
+        new = opened * HOURS_PER_DAY / HOURS_PER_MONTH * part / SECONDS_PER_HOUR
         moved = carried * HOURS_PER_DAY / HOURS_PER_MONTH * each / whole / 1024**3
-        hours.append(largest(new / 25, each / 3000, moved))
+        hours.append(largest(new / _UNIT_NEW_PER_S, each / _UNIT_OPEN, moved))
     return sum(hours) * HOURS_PER_MONTH / HOURS_PER_DAY
 
 

@@ -26,7 +26,7 @@ from nottermost_cost.numeric import (
 )
 from nottermost_cost.scenario import Region
 
-STORES: Final = ("dynamodb", "dynamodb-single", "postgresql")  # designs of the message store (see store_units)
+STORES: Final = ("dynamodb", "dynamodb-single", "postgresql")  # designs of the message store (see _Derivation._store)
 _KIB: Final = 1024
 _READ_UNIT: Final = 4096  # bytes of a strongly consistent read unit
 _TRANSACTION: Final = 2  # units that DynamoDB takes for one within a transaction

@@ -61,6 +61,8 @@ def _parts(figures: Figures, wide: bool, every_line: bool) -> Iterator[Renderabl
     if every_line:
         yield from _every_quantity(figures, wide)
     yield _grid(_largest(figures, every_line, wide))
+    if every_line:
+        yield _grid(tables.list_prices(figures))
     for table in (tables.list_misfits(figures), tables.list_not_priced(figures), tables.list_commitments(figures)):
         if table.rows:
             yield _grid(table)
@@ -106,7 +108,9 @@ def _ranges(figures: Figures) -> Iterator[Padding]:
 def _largest(figures: Figures, every_line: bool, wide: bool) -> Table:
     found = tables.list_lines(figures).say()
     costs = ("Effective", "List") if figures.has_terms else ("Effective",)
-    if wide:
+    if every_line:
+        found = found.pick("Line", "Region", "Quantity", "Unit", "Unit price", *costs, "Price key")
+    elif wide:
         found = found.pick("Line", "Region", "Quantity", "Unit", "Unit price", *costs, "Share", "Follows")
     else:
         found = found.pick("Line", "Region", *costs, "Share", "Follows")

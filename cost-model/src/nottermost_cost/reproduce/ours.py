@@ -1,7 +1,7 @@
 """Our own design for the same load: the engine's estimate, and what it costs with one thing changed."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -58,17 +58,11 @@ class Size(msgspec.Struct, frozen=True):
 def list_sizes(estimate: Estimate, region: str) -> dict[str, Size]:
     """Gateways and api, and the primary nodes of each store."""
     return {
-        _name(each.what): Size(max(each.needed.to_integral_value(ROUND_CEILING), Decimal(1)), each.declared)
+        each.what: Size(max(each.needed.to_integral_value(ROUND_CEILING), Decimal(1)), each.declared)
         for each in estimate.findings
         if (each.environment, each.region) == (ENVIRONMENT, region)
         and (each.what in _TASKS or (each.unit == "nodes" and "replica" not in each.what))
     }
-
-
-def _name(what: str) -> str:
-    """Without a word that is there twice in a row."""
-    words = what.split()
-    return " ".join(word for word, before in zip(words, ["", *words], strict=False) if word != before)
 
 
 def cost_by_confidence(lines: Iterable[Line]) -> dict[Confidence, Decimal]:
@@ -83,6 +77,13 @@ def cost_by_confidence(lines: Iterable[Line]) -> dict[Confidence, Decimal]:
 def matches(line: Line, pattern: str) -> bool:
     """Whether "key name" of a line is like it."""
     return fnmatch.fnmatchcase(f"{line.charge.key} {line.charge.name}", pattern)
+
+
+def check_patterns(lines: Collection[Line], patterns: Iterable[str]) -> None:
+    """A pattern that no line is like has lost what it stood for. Raises: ClaimsError."""
+    lost = [pattern for pattern in patterns if not any(matches(line, pattern) for line in lines)]
+    if lost:
+        raise ClaimsError(f"no line of our estimate is like {', '.join(lost)}: correct `ours` of the claims")
 
 
 def group_lines(lines: Iterable[Line], patterns: Mapping[str, Iterable[str]], rest: str) -> dict[str, Decimal]:

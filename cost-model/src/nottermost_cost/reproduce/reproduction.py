@@ -81,6 +81,8 @@ class _Reproducing:
         self.said, self.calculator, self.models, self.estimates = said, calculator, models, estimates
         lines: list[Claim | Omission] = [*said.table, *said.omitted]
         patterns = {each.id: each.ours for each in lines if each.ours}
+        every = [line for estimate in estimates.values() for line in ours.in_production(estimate)]
+        ours.check_patterns(every, [pattern for each in patterns.values() for pattern in each])
         groups = {
             layout: ours.group_lines(ours.in_production(estimate), patterns, REST)
             for layout, estimate in estimates.items()

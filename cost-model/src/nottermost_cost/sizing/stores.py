@@ -52,13 +52,11 @@ def size_store(store: Store, workload: Workload, values: Values, sizing: Sizing)
 def _needs(
     store: Store, demand: _Demand, needed: Number, group: int, nodes: Charge, storage: list[Charge]
 ) -> list[Need]:
-    name = store.name if store.name == store.kind else f"{store.name} {store.kind}"
-    what = f"{name}{' replica' if store.replica else ''}"
     unit = "vCPUs" if store.kind is StoreKind.PROXY else "nodes"
     smaller = store.nodes > group or (store.node_type and describe_node(store.node_type).vcpu > _SMALLEST_VCPU)
     needs = [
         Need(
-            what=f"{what} {unit} ({store.node_type})",
+            what=f"{store.label} {unit} ({store.node_type})",
             environment=store.environment,
             region=store.region,
             unit=unit,
@@ -73,7 +71,7 @@ def _needs(
     if storage:
         needs.append(
             Need(
-                what=f"{what} storage",
+                what=f"{store.label} storage",
                 environment=store.environment,
                 region=store.region,
                 unit="GB",
