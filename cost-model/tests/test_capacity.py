@@ -15,7 +15,6 @@ from nottermost_cost.capacity import (
     Service,
     Store,
     StoreKind,
-    declared_charges,
     find_services,
     find_stores,
     service_charges,
@@ -25,6 +24,7 @@ from nottermost_cost.capacity import (
 from nottermost_cost.charges import Part
 from nottermost_cost.errors import GraphError
 from nottermost_cost.graph import GRAPHS, Graph, Resource, Stack, load_graph
+from nottermost_cost.testing import declared_charges
 
 MAIN, SECOND = "us-east-1", "eu-west-1"
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from nottermost_conventions.contracts import GRAPH
-from nottermost_cost.capacity import declared_charges
 from nottermost_cost.charges import Origin
 from nottermost_cost.errors import GraphError
 from nottermost_cost.estimate import Treatment, TypeCoverage
 from nottermost_cost.graph import GRAPHS, Graph, Resource, Stack, load_graph
 from nottermost_cost.pricebook import load_prices
 from nottermost_cost.resources import RULES, account, compute, data, network, observability, price_resources
+from nottermost_cost.testing import declared_charges
 
 ENVIRONMENTS = ("dev", "staging", "prod", "pr-0")
 TODAY = date(2026, 11, 21)

@@ -190,25 +190,6 @@ def store_charges(store: Store, *, nodes: Number, storage_gb: Number, part: Part
     return charges
 
 
-def declared_charges(graph: Graph) -> list[Charge]:
-    """All services at their desired count and all stores as declared; what stands by at zero has no line.
-
-    Raises: GraphError as `find_services` and `find_stores` do.
-    """
-    charges: list[Charge] = []
-    for service in find_services(graph):
-        on_demand, spot = split_tasks(service, Decimal(service.desired))
-        charges += service_charges(
-            service,
-            on_demand_hours=on_demand * HOURS_PER_MONTH,
-            spot_hours=spot * HOURS_PER_MONTH,
-            part=Part.DECLARED,
-        )
-    for store in find_stores(graph):
-        charges += store_charges(store, nodes=Decimal(store.nodes), storage_gb=store.storage_gb, part=Part.DECLARED)
-    return [charge for charge in charges if charge.quantity]
-
-
 # --- services -----------------------------------------------------------------------------------
 
 

@@ -143,6 +143,25 @@ _LIMITS: Final = {
 }
 
 
+_UNITS: Final = {
+    "users.dau": "users",
+    "users.mau_per_dau": "users / daily user",
+    "users.devices_per_user": "devices / user",
+    "messages.per_dau_day": "messages / user and day",
+    "messages.body_bytes.p50": "B",
+    "messages.body_bytes.p99": "B",
+    "messages.fan_out.mean_online": "connections / message",
+    "attachments.per_dau_day": "files / user and day",
+    "attachments.bytes_mean": "B",
+    "attachments.downloads_per_upload": "downloads / file",
+    "retention_months.hot": "months",
+    "retention_months.archive": "months",
+    "retention_months.files": "months",
+    "reads.per_message": "look-ups / message",
+    "reads.history_pages_per_dau_day": "pages / user and day",
+    "reads.searches_per_dau_day": "searches / user and day",
+    "reads.push_per_message": "notifications / message",
+}  # the others are shares, weights and factors
 _AT_LEAST_ONE: Final = (
     "users.dau", "users.mau_per_dau", "users.devices_per_user", "curve.peak_factor", "messages.body_bytes.p50",
     "attachments.bytes_mean",
@@ -173,7 +192,15 @@ class Scenario(Document):
     def inputs(self) -> dict[str, Input]:
         """Every number that is priced, by its path."""
         return {
-            name: Input(name, each.base, each.low, each.high, "", each.source or f"scenario {self.name}", Kind.SCENARIO)
+            name: Input(
+                name,
+                each.base,
+                each.low,
+                each.high,
+                _UNITS.get(name, ""),
+                each.source or f"scenario {self.name}",
+                Kind.SCENARIO,
+            )
             for name, each in _walk(self)
         }
 

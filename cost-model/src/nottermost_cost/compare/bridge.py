@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from nottermost_cost.estimate import Estimate, Line
 from nottermost_cost.numeric import MONEY, exact, sum_exact, wide
-from nottermost_cost.pricebook import Band
+from nottermost_cost.pricebook import Band, Confidence
 
 _NOTHING: Final = Decimal(0)
 _SHARED: Final = Decimal("1e-6")  # a price effect below this is how the total of a price was shared among its lines
@@ -98,6 +98,7 @@ class Bridge:
         environments: those whose lines are counted.
         services, movements: those that changed most first.
         unmoved: lines that cost the same on both sides.
+        by_confidence: the list cost after the change, by where its prices come from.
     """
 
     left: str
@@ -109,6 +110,7 @@ class Bridge:
     services: tuple[ServiceChange, ...]
     movements: tuple[Movement, ...]
     unmoved: int
+    by_confidence: Mapping[Confidence, Decimal]
 
     @property
     def change(self) -> Decimal:
@@ -154,6 +156,9 @@ def build_bridge(left: Estimate, right: Estimate, left_name: str, right_name: st
         services=_by_service(before, after, moved),
         movements=tuple(sorted(moved, key=lambda each: (-abs(each.change), _order(each)))),
         unmoved=len(moves) - len(moved),
+        by_confidence={
+            each: sum_exact(line.by_confidence.get(each, Decimal(0)) for line in right.lines) for each in Confidence
+        },
     )
 
 

@@ -28,7 +28,7 @@ def render_text(bridge: Bridge, *, every_line: bool = False) -> str:
         f"{_headline(bridge)}\nof {', '.join(bridge.environments)}\n",
         lay_out(list_services(bridge)),
         lay_out(list_movements(bridge.movements[:count], f"{shown} lines that changed, USD a month")),
-        f"{bridge.unmoved} lines did not change. {ROUNDED}\n",
+        f"{bridge.unmoved} lines did not change. {say_confidence(bridge)} {ROUNDED}\n",
     )
     return "\n".join(parts)
 
@@ -42,7 +42,7 @@ def render_markdown(bridge: Bridge, verdicts: Iterable[BudgetVerdict] = ()) -> s
         top, rest = movers.rows[:MOVERS_MARKDOWN], movers.rows[MOVERS_MARKDOWN:]
         lines += [
             "",
-            f"Environments: {', '.join(bridge.environments)}.",
+            f"Environments: {', '.join(bridge.environments)}. {say_confidence(bridge)}",
             "",
             *_markdown(replace(movers, rows=top)),
             "",
@@ -57,7 +57,18 @@ def render_markdown(bridge: Bridge, verdicts: Iterable[BudgetVerdict] = ()) -> s
 
 def render_json(bridge: Bridge) -> bytes:
     """Everything, as numbers with every digit."""
-    names = ("left", "right", "environments", "before", "after", "change", "percent", "effects", "unmoved")
+    names = (
+        "left",
+        "right",
+        "environments",
+        "before",
+        "after",
+        "change",
+        "percent",
+        "effects",
+        "unmoved",
+        "by_confidence",
+    )
     return encode_json(
         {
             "schema": SCHEMA,
@@ -66,6 +77,15 @@ def render_json(bridge: Bridge) -> bytes:
             "movements": [_movement_object(each) for each in bridge.movements],
         }
     )
+
+
+def say_confidence(bridge: Bridge) -> str:
+    """One sentence: what the total after the change rests on."""
+    whole = sum_exact(bridge.by_confidence.values())
+    if not whole:
+        return ""
+    shares = ", ".join(f"{each} {usd / whole:.1%}" for each, usd in bridge.by_confidence.items())
+    return f"List dollars of {bridge.right} by price source: {shares}."
 
 
 def list_services(bridge: Bridge) -> Table:
