@@ -232,4 +232,6 @@ def test_sensitivity_repeats(call: Call) -> None:
     """The same seed, the same numbers; as text and as JSON."""
     asked = ("sensitivity", "prod", "--scenario", "launch", "--samples", "50", "--day", "2026-11-21")
     assert call(*asked).out == call(*asked).out
+    assert "List dollars by price source: primary" in call(*asked).out
+    assert "assumed" in read_json(call(*asked, "--json").out)["list_by_source"]
     assert read_json(call(*asked, "--json").out)["samples"] == 50

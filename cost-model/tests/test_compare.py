@@ -227,7 +227,7 @@ def test_two_environments_match_by_name_and_are_compared_alone() -> None:
 def test_a_bridge_says_what_it_rests_on() -> None:
     """Shares of sourced, secondary and assumed dollars stand on the screen and in the comment, and add up."""
     found = compared(":mvp", "growth")
-    sentence = "List dollars of prod:growth by price source: primary"
+    sentence = "prod:growth: List dollars by price source: primary"
     assert sentence in render_text(found)
     assert sentence in render_markdown(found)
     assert sum_exact(found.by_confidence.values()) > 0

@@ -159,15 +159,18 @@ def sensitivity(
     Example: nottermost cost sensitivity prod --scenario 100m
     """
     _need_cost()
-    from nottermost_cost.engine import load_model
-    from nottermost_cost.sampling import render_sensitivity, sample_model, sensitivity_json
+    from nottermost_cost.encoding import encode_json
+    from nottermost_cost.engine import load_model, make_estimate
+    from nottermost_cost.sampling import render_sensitivity, sample_model
 
     choice = _choose(env, scenario, layout, SizingName.SCENARIO, terms, store, month, day)
-    found = sample_model(load_model(choice), samples, seed)
+    model = load_model(choice)
+    found, estimate = sample_model(model, samples, seed), make_estimate(model)
     if json:
-        sys.stdout.buffer.write(sensitivity_json(found))
+        answer = {**vars(found), "list_by_source": estimate.by_confidence()}
+        sys.stdout.buffer.write(encode_json(answer))
         return
-    _print_lines(render_sensitivity(found))
+    _print_lines(render_sensitivity(found, estimate))
 
 
 @app.command()

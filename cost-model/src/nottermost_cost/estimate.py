@@ -164,6 +164,13 @@ class Estimate:
             (line.effective_cost for line in self.lines if environment in (None, line.charge.environment)), Decimal(0)
         )
 
+    def by_confidence(self) -> dict[Confidence, Decimal]:
+        """List cost of all environments by where its prices come from."""
+        return {
+            each: sum((line.by_confidence.get(each, Decimal(0)) for line in self.lines), Decimal(0))
+            for each in Confidence
+        }
+
     def quantity(self, name: str) -> Decimal:
         """A quantity over all places."""
         return sum((Decimal(each.value) for each in self.quantities if each.name == name), Decimal(0))

@@ -13,11 +13,11 @@ from typing import Final, SupportsFloat
 import numpy as np
 import pandas as pd
 
-from nottermost_cost.encoding import encode_json
 from nottermost_cost.engine import Model
+from nottermost_cost.estimate import Estimate
 from nottermost_cost.inputs import Input
 from nottermost_cost.plain import lay_out
-from nottermost_cost.report.cells import Kind
+from nottermost_cost.report.cells import Kind, say_sources
 from nottermost_cost.report.tables import Column, Table
 
 SAMPLES: Final = 1000
@@ -86,8 +86,8 @@ def sample_model(model: Model, samples: int = SAMPLES, seed: int = SEED) -> Sens
     )
 
 
-def render_sensitivity(found: Sensitivity) -> Iterator[str]:
-    """The spread, then every input that moves the total by a dollar or more."""
+def render_sensitivity(found: Sensitivity, estimate: Estimate) -> Iterator[str]:
+    """The spread and what the base rests on, then every input that moves the total by a dollar or more."""
     cases = (
         ("base", found.base),
         *((f"{percentile}% of samples below", cost) for percentile, cost in found.percentiles.items()),
@@ -95,15 +95,10 @@ def render_sensitivity(found: Sensitivity) -> Iterator[str]:
         ("every input dearest", found.dearest),
     )
     yield lay_out(Table("", (Column("Total"), Column("USD a month", Kind.MONEY)), cases))
-    yield f"{found.samples:,} samples, seed {found.seed}\n"
+    yield f"{found.samples:,} samples, seed {found.seed}. {say_sources(estimate.by_confidence())}\n"
     ends = ("Low", Kind.COUNT), ("Cost at low", Kind.MONEY), ("High", Kind.COUNT), ("Cost at high", Kind.MONEY)
     rows = ((bar.input.name, bar.input.low, bar.low, bar.input.high, bar.high) for bar in found.bars if bar.width >= 1)
     yield lay_out(Table("", (Column("One input alone"), *(Column(*each) for each in ends)), tuple(rows)))
-
-
-def sensitivity_json(found: Sensitivity) -> bytes:
-    """One object; USD a month as numbers."""
-    return encode_json(found)
 
 
 def draw_samples(moving: list[Input], samples: int, seed: int) -> pd.DataFrame:

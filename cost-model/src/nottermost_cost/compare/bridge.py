@@ -156,9 +156,7 @@ def build_bridge(left: Estimate, right: Estimate, left_name: str, right_name: st
         services=_by_service(before, after, moved),
         movements=tuple(sorted(moved, key=lambda each: (-abs(each.change), _order(each)))),
         unmoved=len(moves) - len(moved),
-        by_confidence={
-            each: sum_exact(line.by_confidence.get(each, Decimal(0)) for line in right.lines) for each in Confidence
-        },
+        by_confidence=right.by_confidence(),
     )
 
 

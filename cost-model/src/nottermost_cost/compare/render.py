@@ -9,7 +9,7 @@ from nottermost_cost.compare.bridge import Bridge, Effects, Movement, ServiceCha
 from nottermost_cost.encoding import encode_json
 from nottermost_cost.numeric import sum_exact
 from nottermost_cost.plain import lay_out
-from nottermost_cost.report.cells import ROUNDED, Cell, Kind, show_amount
+from nottermost_cost.report.cells import ROUNDED, Cell, Kind, say_sources, show_amount
 from nottermost_cost.report.tables import Column, Table
 
 MOVERS: Final = 15
@@ -28,7 +28,7 @@ def render_text(bridge: Bridge, *, every_line: bool = False) -> str:
         f"{_headline(bridge)}\nof {', '.join(bridge.environments)}\n",
         lay_out(list_services(bridge)),
         lay_out(list_movements(bridge.movements[:count], f"{shown} lines that changed, USD a month")),
-        f"{bridge.unmoved} lines did not change. {say_confidence(bridge)} {ROUNDED}\n",
+        f"{bridge.unmoved} lines did not change. {bridge.right}: {say_sources(bridge.by_confidence)} {ROUNDED}\n",
     )
     return "\n".join(parts)
 
@@ -42,7 +42,7 @@ def render_markdown(bridge: Bridge, verdicts: Iterable[BudgetVerdict] = ()) -> s
         top, rest = movers.rows[:MOVERS_MARKDOWN], movers.rows[MOVERS_MARKDOWN:]
         lines += [
             "",
-            f"Environments: {', '.join(bridge.environments)}. {say_confidence(bridge)}",
+            f"Environments: {', '.join(bridge.environments)}. {bridge.right}: {say_sources(bridge.by_confidence)}",
             "",
             *_markdown(replace(movers, rows=top)),
             "",
@@ -77,15 +77,6 @@ def render_json(bridge: Bridge) -> bytes:
             "movements": [_movement_object(each) for each in bridge.movements],
         }
     )
-
-
-def say_confidence(bridge: Bridge) -> str:
-    """One sentence: what the total after the change rests on."""
-    whole = sum_exact(bridge.by_confidence.values())
-    if not whole:
-        return ""
-    shares = ", ".join(f"{each} {usd / whole:.1%}" for each, usd in bridge.by_confidence.items())
-    return f"List dollars of {bridge.right} by price source: {shares}."
 
 
 def list_services(bridge: Bridge) -> Table:

@@ -4,6 +4,7 @@ Columns of money have cents, so that a column and its total agree as far as roun
 large amount has none.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from unicodedata import category
 
 from nottermost_cost.numeric import CENT
+from nottermost_cost.pricebook import Confidence
 
 NONE: Final = "–"  # no value: never shown as zero
 ROUNDED: Final = "Amounts are rounded for display; totals are sums of the exact amounts."
@@ -156,3 +158,10 @@ def _plain(value: Decimal) -> str:
     """At least cents, and every further digit; an assumed price, a product, has endless ones."""
     whole, _, digits = f"{_round(value, _PRICE):,f}".partition(".")
     return f"{whole}.{digits.rstrip('0').ljust(2, '0')}"
+
+
+def say_sources(costs: Mapping[Confidence, Decimal]) -> str:
+    """Shares of list dollars by where their prices come from."""
+    whole = sum(costs.values(), Decimal(0))
+    shares = ", ".join(f"{each} {usd / whole:.1%}" for each, usd in costs.items()) if whole else "nothing is priced"
+    return f"List dollars by price source: {shares}."
