@@ -66,7 +66,8 @@ bench: .venv/.dev ## measure the chat, the platform's captures and the cost mode
 
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt
-	@$(COMPILE) $(ARGS) --group install --group dev -c requirements/run.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) --group install --extra cluster -c requirements/run.txt $(PYPROJECTS) -o requirements/cluster.txt
+	@$(COMPILE) $(ARGS) --group install --group dev --extra cluster -c requirements/cluster.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
 
 ci: ## exactly what CI runs
 	@.ci/run

@@ -47,6 +47,7 @@ from nottermost_chat.workers.projector import Projector
 GIL_SWITCH_S = 0.0005  # sqlite3 gives the interpreter back for every row; with the default of 5 ms reads crawl
 REQUESTS_END_WITHIN_S = 5.0
 LINK_SECRET_BYTES = 32
+EMBEDDED = "embedded"  # the only ingest there is: what an earlier process noted is its own
 
 
 @asynccontextmanager
@@ -74,7 +75,7 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         receipts = Receipts(store, directory.conversations, delivery, clock)
         ingest = IngestService(
             store=store, memberships=directory.conversations, attachments=directory.files, log=log,
-            receipts=receipts, limiter=limiter, metrics=metrics, clock=clock, settings=settings,
+            receipts=receipts, limiter=limiter, metrics=metrics, clock=clock, settings=settings, instance=EMBEDDED,
         )  # fmt: skip
         running = asyncio.create_task(ingest.run(), name="ingest")
         stack.push_async_callback(receipts.flush)

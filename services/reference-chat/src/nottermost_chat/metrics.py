@@ -37,3 +37,9 @@ class Metrics:
         self.canary_age_seconds = Gauge(
             "chat_canary_age_seconds", "Since a canary message last came through", registry=registry
         )
+        self.breaker_state = Gauge(
+            "chat_breaker_state", "Of a dependency: 0 closed, 1 probing, 2 open", ["dependency"], registry=registry
+        )
+        self.dependency_failures = Counter(
+            "chat_dependency_failures_total", "Calls that failed after all attempts", ["dependency"], registry=registry
+        )

@@ -102,6 +102,20 @@ class AppendRefused(ChatError):
         self.repeats, self.lost, self.stale = dict(repeats), tuple(lost), tuple(stale)
 
 
+class RepublishNote(msgspec.Struct, frozen=True, gc=False):
+    """The log may lack a conversation's entries from `from_seq` on.
+
+    Attributes:
+        owner: the ingest that noted it and will publish them.
+        noted_at: ms since the epoch; an owner renews its notes, so an old one is abandoned.
+    """
+
+    conversation_id: str
+    owner: str
+    from_seq: int
+    noted_at: int
+
+
 class MessageStore(Protocol):
     """The log of every conversation, and the texts.
 
@@ -188,16 +202,16 @@ class MessageStore(Protocol):
         """Remove the entries at or below `floor_seq` and their texts; the head keeps the number."""
         ...
 
-    async def note_republish(self, conversation_id: str, from_seq: int) -> None:
-        """Durably remember that the log may lack this conversation's entries from `from_seq` on."""
+    async def note_republish(self, notes: Sequence["RepublishNote"]) -> None:
+        """Durably remember that the log may lack these entries; of one owner's notes the lowest seq and the latest time count."""
         ...
 
-    async def republish_notes(self, limit: int) -> dict[str, int]:
-        """What `note_republish` noted: the lowest seq of each conversation."""
+    async def republish_notes(self, owner: str, *, abandoned_before: int, limit: int) -> list["RepublishNote"]:
+        """The owner's own notes, and those that others have not renewed since `abandoned_before` (ms since the epoch)."""
         ...
 
-    async def clear_republish(self, conversation_id: str, from_seq: int) -> None:
-        """Forget the note if it still says `from_seq`."""
+    async def clear_republish(self, note: "RepublishNote") -> None:
+        """Forget the note if it is still as it was read."""
         ...
 
 

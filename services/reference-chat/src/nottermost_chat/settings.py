@@ -5,6 +5,7 @@ unknown name is an error.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,14 @@ from nottermost_chat.errors import StartError
 
 PREFIX = "NOTTERMOST_"
 CLIENT_PREFIX = "NOTTERMOST_CLIENT_"  # who the command line logs in as; not the server's business
+
+
+class Store(StrEnum):
+    """What holds the messages."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+    DYNAMODB = "dynamodb"
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,10 +83,57 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     registration: bool = True
     limits: Limits = Limits()
 
+    # Where the roles find what they need when they run apart (docs/architecture.md); "": not used.
+    instance: str = ""  # a name that no other process has; "": one is made up
+    metrics_port: int = 0  # health and metrics of roles that serve nothing else; 0: a free one
+    fenced: bool = False  # a standby region: nothing is appended
+    store: Store = Store.SQLITE
+    table_log: str = "log"  # DynamoDB
+    table_texts: str = "texts"
+    database_host: str = ""  # PostgreSQL, with `:port` unless it is 5432
+    database_name: str = "chat"
+    database_user: str = "chat"
+    database_iam: bool = False  # log in with a token of AWS instead of the password
+    brokers: str = ""  # of Kafka, with commas between
+    brokers_iam: bool = False
+    topic_prefix: str = ""  # several chats on one log (tests)
+    consumer_group: str = ""  # "": nottermost-<role>
+    cache_host: str = ""  # Redis, with `:port` unless it is 6379
+    cache_tls: bool = False
+    cache_prefix: str = "chat"
+    search_host: str = ""  # OpenSearch, an address with scheme
+    search_prefix: str = "chat"
+    files_bucket: str = ""
+    archive_bucket: str = ""
+    push_queue: str = ""  # addresses of SQS queues
+    webhook_queue: str = ""
+    push_topic: str = ""  # SNS, for phones, where AWS keeps the services' credentials
+    oidc_issuer: str = ""  # whose tokens are taken beside our own
+    oidc_client: str = ""
+    ingest: str = ""  # addresses with commas between, or one name that resolves to all
+    fanout: str = ""
+    otlp_endpoint: str = ""  # where spans go; "": none are made
+    trace_share: float = 0.01  # of messages that are traced
+
     @property
     def url(self) -> str:
         """The address to give to people."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must not be shown; apart from the settings, so that nothing prints it."""
+
+    database_password: str = ""
+    cache_login: str = ""  # {"username": "…", "password": "…"}, as Secrets Manager keeps it
+    signing_keys: str = ""  # a JWK set; "": a file in the data folder
+    webhook_key: str = ""  # encrypts the secrets of webhooks at rest; "": a file in the data folder
+    vapid_key: str = ""  # signs Web Push messages: a P-256 private key, base64url
+    fcm_account: str = ""  # the service account of Firebase, as its JSON file
+    apns_key: str = ""  # {"key_id": "…", "team_id": "…", "topic": "…", "key": "PEM"}
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
 
 
 def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
@@ -87,7 +143,7 @@ def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
     """
     raw: dict[str, Any] = {}
     for name, value in environment.items():
-        if name.startswith(PREFIX) and not name.startswith(CLIENT_PREFIX):
+        if name.startswith(PREFIX) and not name.startswith(CLIENT_PREFIX) and name not in SECRET_NAMES:
             *parents, leaf = name.removeprefix(PREFIX).lower().split("__")
             place = raw
             for parent in parents:
@@ -98,3 +154,13 @@ def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
         return msgspec.convert(raw, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise StartError(f"settings: {error}; see docs/settings.md for the names and types") from error
+
+
+SECRET_NAMES = frozenset(PREFIX + name.upper() for name in Secrets.__struct_fields__)
+
+
+def load_secrets(environment: Mapping[str, str]) -> Secrets:
+    """The secrets that the environment holds."""
+    return Secrets(
+        **{name.removeprefix(PREFIX).lower(): environment[name] for name in SECRET_NAMES & environment.keys()}
+    )

@@ -44,8 +44,14 @@ async def entries_of(writing: Writing, conversation_id: str) -> list[Entry]:
     return await writing.store.entries(conversation_id, 0, 10_000)
 
 
+async def noted(writing: Writing) -> set[str]:
+    """Conversations that anybody has noted for republishing."""
+    notes = await writing.store.republish_notes("", abandoned_before=2**62, limit=100)
+    return {note.conversation_id for note in notes}
+
+
 async def has_no_notes(writing: Writing) -> bool:
-    return not await writing.store.republish_notes(10)
+    return not await noted(writing)
 
 
 # --- any interleaving -------------------------------------------------------------------------
@@ -483,7 +489,7 @@ async def test_sends_succeed_while_the_log_is_away(tmp_path: Path, monkeypatch: 
         places = [await writing.conversation(ann, bob) for _ in range(2)]
         log.mode = mode
         await asyncio.gather(*(writing.say(places[number % 2], ann) for number in range(10)))
-        assert set(await writing.store.republish_notes(10)) == set(places)
+        assert await noted(writing) == set(places)
         await asyncio.gather(*(writing.say(place, bob) for place in places))
         log.mode = "up"
         await wait_until(lambda: has_no_notes(writing))
@@ -505,6 +511,28 @@ async def test_what_the_log_lacks_is_published_after_a_restart(tmp_path: Path, m
     async with open_writing(tmp_path, log=cast("EventLog", log)) as writing:
         await wait_until(lambda: has_no_notes(writing))
     assert log.seqs(place) == [1, 2, 3]
+
+
+async def test_what_a_crashed_ingest_noted_another_one_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes that are not renewed are taken over; those of an ingest that lives are left to it."""
+    monkeypatch.setattr(republish, "RETRY_S", 0.01)
+    monkeypatch.setattr(republish, "RENEW_S", 0.02)
+    monkeypatch.setattr(republish, "ABANDONED_S", 0.2)
+    log = ListLog()
+    async with open_writing(tmp_path, log=cast("EventLog", log), instance="one") as writing:
+        (ann,) = await writing.users("ann")
+        place = await writing.conversation(ann)
+        log.mode = "down"
+        await writing.say(place, ann)
+        other = ListLog()
+        async with open_writing(tmp_path, directory=writing.directory, log=cast("EventLog", other), instance="two"):
+            await asyncio.sleep(0.5)  # longer than a note lives that nobody renews
+            assert other.records == []
+    async with open_writing(tmp_path, log=cast("EventLog", other), instance="two") as writing:
+        await wait_until(lambda: has_no_notes(writing))
+    assert other.seqs(place) == [2]
 
 
 async def test_what_is_appended_while_the_log_comes_back_is_published_too(

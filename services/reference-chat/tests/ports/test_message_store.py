@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.clock import Clock
 from nottermost_chat.model import Entry, EntryKind, Head, LogRecord, Message, Role
-from nottermost_chat.ports import AppendRefused, MessageStore
+from nottermost_chat.ports import AppendRefused, MessageStore, RepublishNote
 from nottermost_chat.testing.batches import START_MS, Draft, message_id_of
 
 LONG = "long text " * 1000
@@ -505,19 +505,43 @@ async def test_trim_removes_what_is_old_and_keeps_the_head(store: MessageStore) 
     await store.trim("nowhere", 5)
 
 
-async def test_republish_notes_keep_the_lowest_seq(open_store: OpenStore) -> None:
-    """A note survives reopening, only falls, and is cleared only by who has seen its value."""
-    store = await open_store()
-    await store.note_republish("c", 5)
-    await store.note_republish("c", 7)
-    await store.note_republish("d", 1)
-    assert await store.republish_notes(10) == {"c": 5, "d": 1}
-    assert len(await store.republish_notes(1)) == 1
-    await store.note_republish("c", 3)
-    await store.clear_republish("c", 5)
-    await store.clear_republish("d", 1)
-    await store.close()
-    again = await open_store()
-    assert await again.republish_notes(10) == {"c": 3}
-    await again.clear_republish("c", 3)
-    assert await again.republish_notes(10) == {}
+def note(conversation_id: str, from_seq: int, *, owner: str = "one", at: int = START_MS) -> RepublishNote:
+    return RepublishNote(conversation_id, owner, from_seq, at)
+
+
+async def notes_of(
+    store: MessageStore, owner: str, *, abandoned_before: int = 0, limit: int = 10
+) -> set[RepublishNote]:
+    return set(await store.republish_notes(owner, abandoned_before=abandoned_before, limit=limit))
+
+
+async def test_republish_notes_keep_the_lowest_seq_and_the_latest_time(open_store: OpenStore) -> None:
+    """Notes are durable; the lowest seq of a conversation counts; only a note that is as it was read is cleared."""
+    store: MessageStore = await open_store()
+    await store.note_republish([note("c", 5), note("d", 1)])
+    await store.note_republish([note("c", 7, at=START_MS + 1)])
+    assert await notes_of(store, "one") == {note("c", 5, at=START_MS + 1), note("d", 1)}
+    assert len(await notes_of(store, "one", limit=1)) == 1
+    await store.note_republish([note("c", 3)])
+    await store.clear_republish(note("c", 5, at=START_MS + 1))
+    await store.clear_republish(note("c", 3))
+    await store.clear_republish(note("d", 1))
+    again: MessageStore = await open_store()
+    left = note("c", 3, at=START_MS + 1)
+    assert await notes_of(again, "one") == {left}
+    await again.clear_republish(left)
+    assert await notes_of(again, "one") == set()
+
+
+async def test_republish_notes_belong_to_their_owner_until_they_are_abandoned(store: MessageStore) -> None:
+    """Each ingest sees its own notes, and others' only when they were not renewed; clearing one leaves the others."""
+    await store.note_republish([note("c", 5), note("c", 4, owner="two", at=START_MS + 9)])
+    assert await notes_of(store, "one") == {note("c", 5)}
+    assert await notes_of(store, "three") == set()
+    assert await notes_of(store, "three", abandoned_before=START_MS + 1) == {note("c", 5)}
+    assert await notes_of(store, "one", abandoned_before=START_MS + 10) == {
+        note("c", 5),
+        note("c", 4, owner="two", at=START_MS + 9),
+    }
+    await store.clear_republish(note("c", 5))
+    assert await notes_of(store, "two") == {note("c", 4, owner="two", at=START_MS + 9)}

@@ -4,8 +4,9 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nottermost_chat.errors import StartError, Unavailable
@@ -23,12 +24,25 @@ class SqliteFile:
     sees every write that has returned.
     """
 
-    def __init__(self, path: Path, schema: str, version: int, *, readers: int = 2) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        version: int,
+        *,
+        upgrades: Mapping[int, str] = MappingProxyType({}),
+        readers: int = 2,
+    ) -> None:
+        """
+        Args:
+            schema: of a new file, as `version` has it.
+            upgrades: statements that lead from a version to the next one.
+        """
         self._path, self._readers = path, readers
         self._jobs: queue.Queue[tuple[Work, asyncio.Future[Any]] | None] = queue.Queue(WRITES_WAITING_MAX)
         self._reads: queue.Queue[tuple[Work, asyncio.Future[Any]] | None] = queue.Queue(WRITES_WAITING_MAX)
         connection = _connect(path)
-        _prepare(connection, path, schema, version)
+        _prepare(connection, path, schema, version, upgrades)
         self._threads = [threading.Thread(target=_work, args=(connection, self._jobs, True), name=f"{path.stem}-write")]
         self._threads += [
             threading.Thread(target=_work, args=(_connect(path), self._reads, False), name=f"{path.stem}-read-{number}")
@@ -117,7 +131,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int) -> None:
+def _prepare(
+    connection: sqlite3.Connection, path: Path, schema: str, version: int, upgrades: Mapping[int, str]
+) -> None:
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > version:
         raise StartError(
@@ -125,3 +141,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: i
         )
     if found == 0:
         connection.executescript(f"BEGIN; {schema}; PRAGMA user_version = {version}; COMMIT")
+        return
+    for known in range(found, version):
+        connection.executescript(f"BEGIN; {upgrades[known]}; PRAGMA user_version = {known + 1}; COMMIT")

@@ -11,9 +11,9 @@ import msgspec
 
 from nottermost_chat.adapters.sqlite import SqliteFile
 from nottermost_chat.model import Detail, Entry, EntryKind, Head, LogRecord, Message, Reaction
-from nottermost_chat.ports import AppendRefused, Batch, NewEntry, OpKey, Stored, TargetChange
+from nottermost_chat.ports import AppendRefused, Batch, NewEntry, OpKey, RepublishNote, Stored, TargetChange
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 CREATE TABLE heads (
@@ -51,12 +51,26 @@ CREATE TABLE reactions (
   message_id TEXT NOT NULL, emoji TEXT NOT NULL, user_id TEXT NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY (message_id, emoji, user_id)
 ) WITHOUT ROWID;
-CREATE TABLE republish (conversation_id TEXT PRIMARY KEY, from_seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE republish_notes (
+  conversation_id TEXT NOT NULL, owner TEXT NOT NULL, from_seq INTEGER NOT NULL, noted_at INTEGER NOT NULL,
+  PRIMARY KEY (conversation_id, owner)
+) WITHOUT ROWID;
 CREATE TABLE consumers (name TEXT PRIMARY KEY, log_position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE dead_letters (
   consumer TEXT NOT NULL, log_position INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (consumer, log_position)
 ) WITHOUT ROWID
 """
+
+UPGRADES: Final = {
+    1: """
+CREATE TABLE republish_notes (
+  conversation_id TEXT NOT NULL, owner TEXT NOT NULL, from_seq INTEGER NOT NULL, noted_at INTEGER NOT NULL,
+  PRIMARY KEY (conversation_id, owner)
+) WITHOUT ROWID;
+INSERT INTO republish_notes SELECT conversation_id, '', from_seq, 0 FROM republish;
+DROP TABLE republish
+""",
+}
 
 _SKELETON = (
     "conversation_id, epoch, seq, kind, actor_id, message_id, target_seq, created_at, members_seq, messages,"
@@ -94,7 +108,7 @@ class SqliteStore:
     @classmethod
     def open(cls, path: Path) -> "SqliteStore":
         """Raises: StartError when the file cannot be used or is from a newer version."""
-        return cls(SqliteFile(path, SCHEMA, VERSION))
+        return cls(SqliteFile(path, SCHEMA, VERSION, upgrades=UPGRADES))
 
     async def close(self) -> None:
         await self._file.close()
@@ -242,21 +256,21 @@ class SqliteStore:
 
         await self._file.write(work)
 
-    async def note_republish(self, conversation_id: str, from_seq: int) -> None:
+    async def note_republish(self, notes: Sequence[RepublishNote]) -> None:
         sql = (
-            "INSERT INTO republish VALUES (?, ?) ON CONFLICT (conversation_id)"
-            " DO UPDATE SET from_seq = min(from_seq, excluded.from_seq)"
+            "INSERT INTO republish_notes VALUES (?, ?, ?, ?) ON CONFLICT (conversation_id, owner) DO UPDATE"
+            " SET from_seq = min(from_seq, excluded.from_seq), noted_at = max(noted_at, excluded.noted_at)"
         )
-        await self._file.write(lambda db: db.execute(sql, (conversation_id, from_seq)))
+        await self._file.write(lambda db: db.executemany(sql, [msgspec.structs.astuple(note) for note in notes]))
 
-    async def republish_notes(self, limit: int) -> dict[str, int]:
-        return await self._file.read(
-            lambda db: dict(db.execute("SELECT * FROM republish LIMIT ?", (limit,)).fetchall())
-        )
+    async def republish_notes(self, owner: str, *, abandoned_before: int, limit: int) -> list[RepublishNote]:
+        sql = "SELECT * FROM republish_notes WHERE owner = ? OR noted_at < ? LIMIT ?"
+        args = (owner, abandoned_before, limit)
+        return await self._file.read(lambda db: [RepublishNote(*row) for row in db.execute(sql, args)])
 
-    async def clear_republish(self, conversation_id: str, from_seq: int) -> None:
-        sql = "DELETE FROM republish WHERE conversation_id = ? AND from_seq = ?"
-        await self._file.write(lambda db: db.execute(sql, (conversation_id, from_seq)))
+    async def clear_republish(self, note: RepublishNote) -> None:
+        sql = "DELETE FROM republish_notes WHERE (conversation_id, owner, from_seq, noted_at) = (?, ?, ?, ?)"
+        await self._file.write(lambda db: db.execute(sql, msgspec.structs.astuple(note)))
 
     # What the embedded event log needs: the entries of all conversations in the order of their commits.
 

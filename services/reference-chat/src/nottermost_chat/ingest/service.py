@@ -94,10 +94,12 @@ class IngestService:
         metrics: Metrics,
         clock: Clock,
         settings: Settings,
+        instance: str,
     ) -> None:
+        """`instance`: a name that no other ingest that runs has."""
         self._store, self._memberships, self._attachments, self._clock = store, memberships, attachments, clock
         self._receipts, self._limiter, self._metrics, self._settings = receipts, limiter, metrics, settings
-        self._publisher = Publisher(store, log)
+        self._publisher = Publisher(store, log, clock, owner=instance)
         self._pictures = Pictures(memberships, store)
         self._heads: OrderedDict[str, Head] = OrderedDict()
         self._queue: deque[Waiting] = deque()

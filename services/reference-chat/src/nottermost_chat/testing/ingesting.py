@@ -118,13 +118,14 @@ class Writing:
 @asynccontextmanager
 async def open_writing(
     folder: Path, *, directory: Directory | None = None, store: MessageStore | None = None, log: EventLog | None = None,
-    clock: Clock | None = None, settings: Settings | None = None,
+    clock: Clock | None = None, settings: Settings | None = None, instance: str = "one",
 ) -> AsyncIterator[Writing]:  # fmt: skip
     """Ingest over the folder's files, running.
 
     Args:
         directory: shared with another ingest; None: the folder's own.
         store: what ingest writes to; None: the folder's own.
+        instance: another one for each ingest that runs at the same time.
     """
     clock, settings = clock or Clock(), settings or Settings(data=folder, limits=NO_LIMITS)
     async with AsyncExitStack() as stack:
@@ -137,7 +138,7 @@ async def open_writing(
         ingest = IngestService(
             store=store or own, memberships=directory.conversations, attachments=directory.files,
             log=log or cast("EventLog", ListLog()), receipts=receipts, limiter=RateLimiter(clock.monotonic),
-            metrics=Metrics(), clock=clock, settings=settings,
+            metrics=Metrics(), clock=clock, settings=settings, instance=instance,
         )  # fmt: skip
         running = asyncio.create_task(ingest.run())
         stack.push_async_callback(_end, running)
