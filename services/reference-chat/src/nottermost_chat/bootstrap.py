@@ -129,7 +129,7 @@ async def running_chat(services: Services) -> AsyncIterator[int]:
     projector, indexer = Projector(directory, pictures), Indexer(services.store, directory, services.search)
     canary = Canary(services)
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
-    server = await listen(gateway, app, settings.host, settings.port)
+    server = await listen(app, settings.host, settings.port, gateway=gateway, proxies=settings.trusted_proxies)
     canary.watch(f"http://127.0.0.1:{server.port}")
     async with asyncio.TaskGroup() as roles:
         tasks = [

@@ -34,7 +34,7 @@ _log = logging.getLogger("nottermost_chat.socket")
 class _HttpOrSocket(HttpToolsProtocol):
     """uvicorn's HTTP, but an upgrade at /ws goes to the gateway."""
 
-    def __init__(self, gateway: Gateway, **parts: Any) -> None:
+    def __init__(self, gateway: Gateway | None, **parts: Any) -> None:
         super().__init__(**parts)
         self._gateway = gateway
         self._late: asyncio.TimerHandle | None = None
@@ -57,18 +57,31 @@ class _HttpOrSocket(HttpToolsProtocol):
             self._late = None
 
     def _should_upgrade(self) -> bool:
-        return self._get_upgrade() == b"websocket" and self.url.partition(b"?")[0] == SOCKET_PATH
+        return (
+            self._gateway is not None
+            and self._get_upgrade() == b"websocket"
+            and self.url.partition(b"?")[0] == SOCKET_PATH
+        )
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the transport to picows, with the request as it came: picows answers the handshake."""
         self.connections.discard(self)
         head = [b"GET " + self.url + b" HTTP/1.1", *(name + b": " + value for name, value in self.headers)]
-        protocol = _make_socket(self._gateway, self.client[0] if self.client else "")
+        assert self._gateway is not None  # _should_upgrade asks
+        protocol = _make_socket(self._gateway, self._remote())
         transport = self.transport
         self.__dict__.clear()  # the parser and this refer to each other: nothing of it may stay for hours
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         _feed(protocol, b"\r\n".join(head) + b"\r\n\r\n")
+
+    def _remote(self) -> str:
+        """Who asks: the peer, or whom a trusted proxy names. The last name is the proxy's own; the client may forge others."""
+        peer = self.client[0] if self.client else ""
+        if peer not in self.config.forwarded_allow_ips:
+            return peer
+        named = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        return named[-1].rpartition(b",")[2].strip().decode("ascii", "replace") if named else peer
 
 
 def _make_socket(gateway: Gateway, remote: str) -> Any:
@@ -126,14 +139,18 @@ class Server:
             task.cancel()
 
 
-async def listen(gateway: Gateway, app: AsgiApp, host: str, port: int) -> Server:
-    """Serve sockets at /ws and `app` everywhere else.
+async def listen(app: AsgiApp, host: str, port: int, *, gateway: Gateway | None = None, proxies: str = "") -> Server:
+    """Serve `app`, and with a gateway sockets at /ws.
+
+    Args:
+        proxies: addresses, with commas between, of proxies that say in X-Forwarded-For who really asks.
 
     Raises: StartError when the port cannot be had.
     """
+    trusted = [proxy.strip() for proxy in proxies.split(",") if proxy.strip()]
     config = uvicorn.Config(
         app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False, date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S, proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S, proxy_headers=bool(trusted), forwarded_allow_ips=trusted,
     )  # fmt: skip
     config.load()
     state = ServerState()

@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     host: str = "127.0.0.1"
     port: int = 3000
     public_url: str = ""  # as users reach it; "": http://host:port
+    trusted_proxies: str = ""  # addresses of load balancers, with commas between: they say who really asks
     log_level: str = "info"
     heartbeat_s: int = 30  # routers drop idle connections at 60 s and more
     heartbeat_timeout_s: int = 60

@@ -16,9 +16,10 @@ from joserfc.jwk import OctKey
 from nottermost_chat.clock import Clock
 from nottermost_chat.directory import Directory
 from nottermost_chat.errors import BadCredentials, RefreshReused, StartError, TokenExpired, Unauthorized, Unavailable
-from nottermost_chat.identity import HASHES_WAITING_MAX, KEYS_FILE, Tokens
+from nottermost_chat.identity import HASHES_WAITING_MAX, Tokens
 from nottermost_chat.ports import Identity
 from nottermost_chat.settings import Settings
+from nottermost_chat.verifier import KEYS_FILE
 
 NewUser = Callable[[str], Awaitable[str]]
 Wait = Callable[[float], None]

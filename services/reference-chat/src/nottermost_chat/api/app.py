@@ -2,7 +2,7 @@
 
 import secrets
 
-from litestar import Litestar
+from litestar import Litestar, asgi
 from litestar.datastructures import State
 
 from nottermost_chat.actions.files import FileTools
@@ -12,7 +12,6 @@ from nottermost_chat.api.files import file_routes, link_routes
 from nottermost_chat.api.limits import RequestLimits
 from nottermost_chat.api.messages import message_routes
 from nottermost_chat.api.openapi import make_config
-from nottermost_chat.api.operations import Ready, healthz, metrics, readyz
 from nottermost_chat.api.pages import get_asset, get_page, load_assets
 from nottermost_chat.api.problems import answer_problem
 from nottermost_chat.api.request import ApiRequest, StrictBody
@@ -20,6 +19,7 @@ from nottermost_chat.api.search import search_routes
 from nottermost_chat.api.users import session_routes, user_routes
 from nottermost_chat.api.workspaces import workspace_routes
 from nottermost_chat.files import Images
+from nottermost_chat.operations import PATHS, OperationsApp, Ready
 from nottermost_chat.protocol import FRAME_BYTES_MAX
 from nottermost_chat.services import Services
 
@@ -39,12 +39,12 @@ def create_app(
         "limits": RequestLimits(services),
         "files": FileTools(images, link_secret or secrets.token_bytes(32)),
         "assets": load_assets(),
-        "ready": ready,
     }
+    operations = [asgi(path, copy_scope=False)(OperationsApp(services.metrics, ready)) for path in PATHS]
     app = Litestar(
         route_handlers=[
             session_routes, user_routes, workspace_routes, chat_routes, message_routes, file_routes, link_routes,
-            search_routes, healthz, readyz, metrics, get_page, get_asset,
+            search_routes, get_page, get_asset, *operations,
         ],
         request_class=ApiRequest,
         dto=StrictBody,
