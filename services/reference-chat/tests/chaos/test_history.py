@@ -11,17 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nottermost_chat.testing.history import (
+    SHOWN_MAX,
     Acknowledged,
     Event,
     Following,
     History,
     Log,
     LogEntry,
+    PageAnswered,
+    PageAsked,
     Refused,
+    Result,
     Seen,
     Sent,
     ViolationKind,
     check_history,
+    judge,
 )
 
 T = TypeVar("T")
@@ -39,6 +44,7 @@ class RightChat:
         self.logs: dict[str, list[LogEntry]] = {}
         self.waiting: list[Sent] = []
         self.unanswered: list[LogEntry] = []
+        self.asked: list[PageAnswered] = []
         self.delivered: dict[tuple[str, str], int] = {}
         self.connections: dict[str, int] = {}
         for number in range(rng.randint(1, 3)):
@@ -102,6 +108,18 @@ class RightChat:
         self.connections["raw"] = self.connections.get("raw", 0) + 1
         self.delivered["raw", conversation_id] = self.rng.randint(1, self.delivered["raw", conversation_id])
 
+    def ask(self, conversation_id: str) -> None:
+        """A user asks for the newest page; what the log holds when it comes is what is read."""
+        user_id, page = self.rng.choice(["ann", "bob"]), len(self.events)
+        self.events.append(PageAsked(user_id, conversation_id, page))
+        self.asked.append(PageAnswered(user_id, conversation_id, page, (0, 0)))
+
+    def answer_page(self, _conversation_id: str) -> None:
+        if self.asked:
+            answer = self.asked.pop(self.rng.randrange(len(self.asked)))
+            newest = self.logs[answer.conversation_id][-1].position
+            self.events.append(msgspec.structs.replace(answer, newest=newest))
+
     def reset(self, conversation_id: str) -> None:
         """One reader is told to read afresh and goes on from the head."""
         log = self.logs[conversation_id]
@@ -116,6 +134,8 @@ class RightChat:
             self.reconnect_raw,
             self.reset,
             self.append,
+            self.ask,
+            self.answer_page,
         ]
         for _ in range(steps):
             act = self.rng.choice(acts * 3 + rare)
@@ -128,6 +148,13 @@ class RightChat:
                 self.store(conversation_id)
                 self.acknowledge(conversation_id)
                 self.deliver(conversation_id, "bob-1")
+            self.asked.clear()
+            for user_id in ("ann", "bob"):
+                page = len(self.events)
+                self.events.append(PageAsked(user_id, conversation_id, page))
+                self.events.append(
+                    PageAnswered(user_id, conversation_id, page, self.logs[conversation_id][-1].position)
+                )
         for reader, conversation_id in self.delivered:
             while self.deliver(conversation_id, reader):
                 pass
@@ -144,6 +171,7 @@ right_histories = st.builds(lambda seed, steps: RightChat(Random(seed)).run(step
 def test_a_right_history_has_no_violation(history: History) -> None:
     """Unknown sends, refusals, resets, resumed repeats and rising epochs are all allowed."""
     assert check_history(history) == []
+    assert judge(history).result is Result.VALID
 
 
 # --- mistakes, each made in a history that was right ------------------------------------------------
@@ -374,6 +402,23 @@ def hide_the_last(_rng: Random, history: History) -> History:
     return with_events(history, [*history.events[:last], *history.events[last + 1 :]])
 
 
+def read_before_own_write(rng: Random, history: History) -> History:
+    """A page that lacks what its reader was told is stored."""
+    at, ack = pick(rng, history, Acknowledged, lambda _ack: True)
+    page = 10**9
+    asked = PageAsked(ack.sender_id, ack.conversation_id, page)
+    stale = PageAnswered(ack.sender_id, ack.conversation_id, page, (ack.epoch, ack.seq - 1))
+    return with_events(history, [*history.events[: at + 1], asked, stale, *history.events[at + 1 :]])
+
+
+def read_backwards(rng: Random, history: History) -> History:
+    at, answer = pick(rng, history, PageAnswered, lambda _answer: True)
+    page, (epoch, seq) = 10**9, answer.newest
+    asked = PageAsked(answer.user_id, answer.conversation_id, page)
+    stale = PageAnswered(answer.user_id, answer.conversation_id, page, (epoch, seq - 1))
+    return with_events(history, [*history.events[: at + 1], asked, stale, *history.events[at + 1 :]])
+
+
 Kind = ViolationKind
 MISTAKES: list[tuple[Mistake, set[ViolationKind]]] = [
     (lose_acknowledged, {Kind.ACKNOWLEDGED_MISSING, Kind.SEEN_NOT_STORED}),
@@ -404,6 +449,8 @@ MISTAKES: list[tuple[Mistake, set[ViolationKind]]] = [
     (show_in_wrong_order, {Kind.SEEN_OUT_OF_ORDER}),
     (hide, {Kind.NOT_SEEN}),
     (hide_the_last, {Kind.NOT_SEEN}),
+    (read_before_own_write, {Kind.OWN_WRITE_NOT_READ}),
+    (read_backwards, {Kind.READ_WENT_BACK}),
 ]
 
 
@@ -426,3 +473,38 @@ def test_what_lies_below_the_floor_is_not_owed() -> None:
     entries = tuple(LogEntry("c", 1, seq, "membership") for seq in range(1, 6))
     events: tuple[Event, ...] = (Following("ann", "c", (1, 0)), *(Seen("ann", entry) for entry in entries))
     assert check_history(History(events, (Log("c", "ann", entries[3:], floor_seq=3),))) == []
+
+
+@given(history=right_histories, seed=seeds)
+@settings(deadline=None, max_examples=25)
+def test_the_worst_is_told_first(history: History, seed: int) -> None:
+    """A lost acknowledged message stands before what it also breaks; few of each kind are shown, all are counted."""
+    broken = lose_acknowledged(Random(seed), history)
+    verdict = judge(broken)
+    assert verdict.result is Result.INVALID
+    assert verdict.worst[0].kind is Kind.ACKNOWLEDGED_MISSING
+    assert sum(verdict.counts.values()) == len(check_history(broken))
+    apart = tuple(LogEntry("c", 1, seq, "message", f"m{seq}", "ann", f"m{seq}") for seq in range(1, 100))
+    verdict = judge(History((), (Log("c", "ann", apart),)))
+    assert (verdict.counts, len(verdict.worst)) == ({Kind.PHANTOM: 99}, SHOWN_MAX)
+
+
+SENT, ACK = Sent("c", "ann", "m", "text"), Acknowledged("c", "ann", "m", "id-m", 1, 1)
+ENTRY = LogEntry("c", 1, 1, "message", "id-m", "ann", "m", "text")
+FOLLOWING, SEEN, LOG = Following("bob", "c", (1, 0)), Seen("bob", ENTRY), Log("c", "ann", (ENTRY,))
+
+
+@pytest.mark.parametrize(
+    ("events", "logs", "reason"),
+    [
+        ((), (), "nothing was acknowledged"),
+        ((SENT,), (LOG,), "nothing was acknowledged"),
+        ((FOLLOWING, SENT, ACK, SEEN), (), "not read in the end"),
+        ((SENT, ACK), (LOG,), "nobody followed"),
+    ],
+)
+def test_what_proves_nothing_is_no_pass(events: tuple[Event, ...], logs: tuple[Log, ...], reason: str) -> None:
+    """Nothing sent, nothing read back, nobody listening: unknown, never valid."""
+    verdict = judge(History(events, logs))
+    assert (verdict.result, reason in verdict.reason) == (Result.UNKNOWN, True)
+    assert judge(History((FOLLOWING, SENT, ACK, SEEN), (LOG,))).result is Result.VALID

@@ -16,6 +16,7 @@ from nottermost_chat.model import Position
 
 SendKey = tuple[str, str, str]  # (conversation_id, sender_id, client_msg_id)
 Place = tuple[str, Position]  # a conversation and a position in it
+NOWHERE: Position = (0, 0)  # before everything
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -122,7 +123,24 @@ class Seen(msgspec.Struct, frozen=True):
     connection: int = 0
 
 
-Event = Sent | Acknowledged | Refused | Following | Seen
+class PageAsked(msgspec.Struct, frozen=True):
+    """A user asks for the newest page of a conversation's history; `page` tells its answer from others."""
+
+    user_id: str
+    conversation_id: str
+    page: int
+
+
+class PageAnswered(msgspec.Struct, frozen=True):
+    """The page came; `newest`: the position of its last message."""
+
+    user_id: str
+    conversation_id: str
+    page: int
+    newest: Position
+
+
+Event = Sent | Acknowledged | Refused | Following | Seen | PageAsked | PageAnswered
 
 
 class Log(msgspec.Struct, frozen=True):
@@ -147,23 +165,25 @@ class History(msgspec.Struct, frozen=True):
 
 
 class ViolationKind(StrEnum):
-    """A promise of the chat that was broken."""
+    """A promise of the chat that was broken; the worst first."""
 
     ACKNOWLEDGED_MISSING = "acknowledged_missing"
-    REFUSED_STORED = "refused_stored"
     STORED_TWICE = "stored_twice"
+    REFUSED_STORED = "refused_stored"
     PHANTOM = "phantom"  # stored, but nobody sent it
+    SEEN_NOT_STORED = "seen_not_stored"
     BODY_DIFFERS = "body_differs"
+    READERS_DISAGREE = "readers_disagree"
     ACK_DIFFERS = "ack_differs"  # from what is stored: position or message id
-    LATER_BEFORE_EARLIER = "later_before_earlier"  # behind a message that was sent after its acknowledgement
     SEQ_GAP = "seq_gap"
     SEQ_REPEAT = "seq_repeat"
     LOG_OUT_OF_ORDER = "log_out_of_order"
-    READERS_DISAGREE = "readers_disagree"
-    SEEN_NOT_STORED = "seen_not_stored"
-    SEEN_TWICE = "seen_twice"
-    SEEN_OUT_OF_ORDER = "seen_out_of_order"
+    LATER_BEFORE_EARLIER = "later_before_earlier"  # behind a message that was sent after its acknowledgement
     NOT_SEEN = "not_seen"  # by a reader who was owed it
+    SEEN_OUT_OF_ORDER = "seen_out_of_order"
+    SEEN_TWICE = "seen_twice"
+    OWN_WRITE_NOT_READ = "own_write_not_read"  # a page that was asked for after the acknowledgement lacks it
+    READ_WENT_BACK = "read_went_back"  # a page ends before one that the same user had read already
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -172,6 +192,64 @@ class Violation(msgspec.Struct, frozen=True):
     kind: ViolationKind
     conversation_id: str
     sentence: str
+
+
+class Result(StrEnum):
+    """What a history proves."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"  # too little happened, or too little was read in the end: that is no pass
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What came of checking a history.
+
+    Attributes:
+        reason: a sentence.
+        counts: violations by kind.
+        worst: at most SHOWN_MAX of each kind, the worst kinds first.
+    """
+
+    result: Result
+    reason: str
+    counts: Mapping[ViolationKind, int]
+    worst: tuple[Violation, ...]
+
+
+SHOWN_MAX = 32
+
+
+def judge(history: History) -> Verdict:
+    """Whether the promises were kept. Linear in the number of events and entries."""
+    found: dict[ViolationKind, list[Violation]] = {kind: [] for kind in ViolationKind}
+    for violation in check_history(history):
+        found[violation.kind].append(violation)
+    counts = {kind: len(violations) for kind, violations in found.items() if violations}
+    if counts:
+        worst = tuple(violation for violations in found.values() for violation in violations[:SHOWN_MAX])
+        return Verdict(Result.INVALID, f"{sum(counts.values())} violations; {worst[0].sentence}", counts, worst)
+    unproved = _find_unproved(history)
+    if unproved:
+        return Verdict(Result.UNKNOWN, unproved, {}, ())
+    acknowledged = sum(isinstance(event, Acknowledged) for event in history.events)
+    seen = sum(isinstance(event, Seen) for event in history.events)
+    return Verdict(Result.VALID, f"{acknowledged} acknowledged, {seen} seen, nothing wrong", {}, ())
+
+
+def _find_unproved(history: History) -> str:
+    """Why the history proves nothing; "": it does."""
+    acknowledged = {event.conversation_id for event in history.events if isinstance(event, Acknowledged)}
+    if not acknowledged:
+        return "nothing was acknowledged"
+    if unread := acknowledged - {log.conversation_id for log in history.logs}:
+        return f"{len(unread)} conversations were written to and not read in the end, {min(unread)} among them"
+    followed = {event.conversation_id for event in history.events if isinstance(event, Following)}
+    if unfollowed := acknowledged - followed:
+        return f"nobody followed {len(unfollowed)} conversations that were written to, {min(unfollowed)} among them"
+    if not any(isinstance(event, Seen) for event in history.events):
+        return "nobody saw anything"
+    return ""
 
 
 def check_history(history: History) -> list[Violation]:
@@ -188,6 +266,7 @@ def check_history(history: History) -> list[Violation]:
         *(violation for log in history.logs for violation in _check_seqs(log)),
         *_check_agreement(history, logs),
         *_check_readers(history.events, logs),
+        *_check_pages(history.events),
     ]
 
 
@@ -384,3 +463,32 @@ def _check_readers(events: Iterable[Event], logs: Mapping[str, Log]) -> Iterator
                     conversation_id,
                     f"{reader} never saw {entry.position} {entry.client_msg_id}",
                 )
+
+
+def _check_pages(events: Iterable[Event]) -> Iterator[Violation]:
+    """Who reads after an acknowledgement of the own message finds it, and what was read stays read."""
+    own: dict[tuple[str, str], Position] = {}  # the highest acknowledged to, or read by, a user of a conversation
+    read: dict[tuple[str, str], Position] = {}
+    asked: dict[tuple[str, int], tuple[Position, Position]] = {}
+    for event in events:
+        match event:
+            case Acknowledged():
+                line = (event.sender_id, event.conversation_id)
+                own[line] = max(event.position, own.get(line, NOWHERE))
+            case PageAsked():
+                line = (event.user_id, event.conversation_id)
+                asked[event.user_id, event.page] = (own.get(line, NOWHERE), read.get(line, NOWHERE))
+            case PageAnswered():
+                line = (event.user_id, event.conversation_id)
+                written, before = asked.pop((event.user_id, event.page))
+                for kind, least in (
+                    (ViolationKind.OWN_WRITE_NOT_READ, written),
+                    (ViolationKind.READ_WENT_BACK, before),
+                ):
+                    if event.newest < least:
+                        yield Violation(
+                            kind, event.conversation_id, f"{event.user_id} read up to {event.newest}, {least} was there before"
+                        )  # fmt: skip
+                read[line] = max(event.newest, read.get(line, NOWHERE))
+            case _:
+                pass
