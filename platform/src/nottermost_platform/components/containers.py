@@ -64,6 +64,8 @@ def _chat(args: ContainersArgs) -> dict[str, Any]:
     small = _collector_share(args)
     environment = {
         **args.environment,
+        "AWS_DEFAULT_REGION": args.region,  # botocore does not read AWS_REGION, which ECS gives
+        "NOTTERMOST_OTLP_ENDPOINT": f"http://127.0.0.1:{OTLP_PORT}",
         "NOTTERMOST_DATA": "/tmp/nottermost",  # noqa: S108 - the task's own empty volume
         "NOTTERMOST_DRAIN_S": str(args.drain_s),
         "NOTTERMOST_METRICS_PORT": str(METRICS_PORT),

@@ -90,11 +90,13 @@ def provide(need: Need, at: Backends, *, consumer: str) -> Provision:
     match need:
         case Need.ARCHIVE:
             objects = pulumi.Output.concat("arn:aws:s3:::", at.archive_bucket, "/*")
-            write = Statement(actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], resources=[objects])
+            actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+            write = Statement(actions=actions, resources=[objects])
             environment = {"NOTTERMOST_ARCHIVE_BUCKET": at.archive_bucket}
-            return Provision(environment=environment, allows=[write, _use_key(at, at.data_key_arn, "s3")])
+            allows = [write, _list(at.archive_bucket), _use_key(at, at.data_key_arn, "s3")]
+            return Provision(environment=environment, allows=allows)
         case Need.CACHE:
-            environment = {"NOTTERMOST_CACHE_HOST": at.cache_endpoint}
+            environment = {"NOTTERMOST_CACHE_HOST": at.cache_endpoint, "NOTTERMOST_CACHE_TLS": "true"}
             return Provision(environment=environment, secrets={"NOTTERMOST_CACHE_LOGIN": at.cache_secret_arn})
         case Need.DATABASE:
             return _database(at)
@@ -103,8 +105,11 @@ def provide(need: Need, at: Backends, *, consumer: str) -> Provision:
             actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
             return Provision(
                 environment={"NOTTERMOST_FILES_BUCKET": at.files_bucket},
-                allows=[Statement(actions=actions, resources=[objects]), _use_key(at, at.data_key_arn, "s3")],
-            )
+                allows=[
+                    Statement(actions=actions, resources=[objects]), _list(at.files_bucket),
+                    _use_key(at, at.data_key_arn, "s3"),
+                ],
+            )  # fmt: skip
         case Need.IDENTITY:
             environment = {"NOTTERMOST_OIDC_ISSUER": at.issuer_url, "NOTTERMOST_OIDC_CLIENT": at.client_id}
             return Provision(environment=environment, secrets={"NOTTERMOST_SIGNING_KEYS": at.signing_secret_arn})
@@ -129,7 +134,7 @@ def provide(need: Need, at: Backends, *, consumer: str) -> Provision:
         case Need.SEARCH_READ | Need.SEARCH_WRITE:
             verbs = ["Get", "Head", "Post"] + (["Delete", "Put"] if need is Need.SEARCH_WRITE else [])
             paths = pulumi.Output.concat(at.search_domain_arn, "/*")
-            environment = {"NOTTERMOST_SEARCH_HOST": at.search_endpoint}
+            environment = {"NOTTERMOST_SEARCH_HOST": pulumi.Output.concat("https://", at.search_endpoint)}
             allows = [Statement(actions=[f"es:ESHttp{verb}" for verb in verbs], resources=[paths])]
             return Provision(environment=environment, allows=allows)
         case Need.TABLES_READ | Need.TABLES_WRITE:
@@ -152,6 +157,7 @@ def _database(at: Backends) -> Provision:
         "NOTTERMOST_DATABASE_HOST": at.database_host,
         "NOTTERMOST_DATABASE_NAME": at.database_name,
         "NOTTERMOST_DATABASE_USER": DATABASE_USER,
+        "NOTTERMOST_DATABASE_IAM": "true",
     }
     return Provision(environment=environment, allows=[Statement(actions=["rds-db:connect"], resources=[user])])
 
@@ -165,10 +171,11 @@ def _tables(at: Backends, *, write: bool) -> Provision:
             "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem",
             "dynamodb:UpdateItem",
         ]  # fmt: skip
-    environment = {
+    environment: dict[str, pulumi.Input[str]] = {
         f"NOTTERMOST_TABLE_{table.name.upper()}": arn.apply(lambda arn: arn.rpartition("/")[2])
         for table, arn in zip(TABLES, arns, strict=True)
     }
+    environment["NOTTERMOST_STORE"] = "dynamodb"
     key = _use_key(at, at.data_key_arn, "dynamodb")
     return Provision(environment=environment, allows=[Statement(actions=actions, resources=arns), key])
 
@@ -187,16 +194,23 @@ def _log(at: Backends, consumer: str, *, write: bool) -> Provision:
         Statement(actions=connect, resources=[at.broker_cluster_arn]),
         Statement(actions=["kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"], resources=written),
     ]
-    environment: dict[str, pulumi.Input[str]] = {"NOTTERMOST_BROKERS": at.brokers}
+    environment: dict[str, pulumi.Input[str]] = {"NOTTERMOST_BROKERS": at.brokers, "NOTTERMOST_BROKERS_IAM": "true"}
     if not write:
-        group = named(lambda arn: f"{arn.replace(':cluster/', ':group/', 1)}/{consumer}")
+        here = named(lambda arn: arn.replace(":cluster/", ":group/", 1))
+        groups = [pulumi.Output.concat(here, "/", consumer)]
+        groups.append(pulumi.Output.concat(here, "/", consumer, "-redrive"))  # hands set-aside records over again
         read = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"]
+        readable = [topic(ENTRIES.name), *([topic(dead)] if dead else [])]
         allows += [
-            Statement(actions=read, resources=[topic(ENTRIES.name)]),
-            Statement(actions=["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], resources=[group]),
+            Statement(actions=read, resources=readable),
+            Statement(actions=["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], resources=groups),
         ]
-        environment["NOTTERMOST_CONSUMER_GROUP"] = consumer
     return Provision(environment=environment, allows=allows)
+
+
+def _list(bucket: pulumi.Input[str]) -> Statement:
+    """Else an object that is not there reads as forbidden."""
+    return Statement(actions=["s3:ListBucket"], resources=[pulumi.Output.concat("arn:aws:s3:::", bucket)])
 
 
 def _consume(queue_arn: pulumi.Input[str]) -> Statement:

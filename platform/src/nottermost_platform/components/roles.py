@@ -46,16 +46,30 @@ ROLES: Final = {
     ),
     "api": Role(
         needs=(
-            Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.JOBS, Need.SEARCH_READ, Need.TABLES_READ,
+            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.JOBS, Need.SEARCH_READ,
+            Need.TABLES_READ,
         ),
         calls=("ingest",), port=8081, paths=("/api/*", "/healthz", "/readyz"), priority=200,
     ),
-    "ingest": Role(needs=(Need.DATABASE, Need.LOG_WRITE, Need.TABLES_WRITE), port=9001),
-    "fanout": Role(needs=(Need.CACHE, Need.LOG_READ), port=9002),
-    "indexer": Role(needs=(Need.LOG_READ, Need.SEARCH_WRITE, Need.TABLES_READ)),
-    "notifier": Role(needs=(Need.CACHE, Need.LOG_READ, Need.PUSH)),
-    "webhooks": Role(needs=(Need.WEBHOOKS,)),
-    "archiver": Role(needs=(Need.ARCHIVE, Need.LOG_READ, Need.TABLES_READ)),  # the log has previews, the store the text
+    "ingest": Role(needs=(Need.CACHE, Need.DATABASE, Need.LOG_WRITE, Need.TABLES_WRITE), port=9001),
+    "fanout": Role(  # the log has previews, and of a crowd's entry the store the rest
+        needs=(Need.CACHE, Need.LOG_READ, Need.TABLES_READ), calls=("ingest",), port=9002,
+    ),
+    "indexer": Role(needs=(Need.DATABASE, Need.LOG_READ, Need.SEARCH_WRITE, Need.TABLES_READ)),
+    "notifier": Role(
+        needs=(Need.CACHE, Need.DATABASE, Need.JOBS, Need.LOG_READ, Need.PUSH, Need.TABLES_READ), calls=("ingest",),
+    ),
+    "webhooks": Role(
+        needs=(Need.DATABASE, Need.JOBS, Need.LOG_READ, Need.TABLES_READ, Need.WEBHOOKS), calls=("ingest",),
+    ),
+    "archiver": Role(needs=(Need.ARCHIVE, Need.DATABASE, Need.LOG_READ, Need.TABLES_READ)),
+    "keeper": Role(  # what the directory derives from the log, retention, counts, the canary
+        needs=(
+            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.JOBS, Need.LOG_READ,
+            Need.SEARCH_WRITE, Need.TABLES_WRITE,
+        ),
+        calls=("ingest",),
+    ),
 }  # fmt: skip
 TIER_PRIORITY: Final = 110  # and its slot
 
@@ -112,6 +126,6 @@ LARGE: Final = {
     "gateway": _size(2048, 4096, 3, 1250), "api": _size(2048, 4096, 3, 60, 25), "ingest": _size(2048, 4096, 3, 60),
     "fanout": _size(2048, 4096, 3, READERS), "indexer": _size(1024, 2048, 2, READERS, 75),
     "notifier": _size(1024, 2048, 2, READERS, 75), "webhooks": _size(512, 1024, 2, 40, 75),
-    "archiver": _size(512, 1024, 2, READERS, 75),
+    "archiver": _size(512, 1024, 2, READERS, 75), "keeper": _size(512, 1024, 2, READERS, 75),
 }  # fmt: skip
 WARM: Final = {role: {"tasks_min": 2} for role in ROLES}  # a standby: two of each, growing when it takes over
