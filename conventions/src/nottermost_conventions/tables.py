@@ -7,14 +7,22 @@ store is answered by a key, so there is no secondary index, which could only be 
 
 | table | partition | sort | what it is |
 | --- | --- | --- | --- |
-| log | the conversation | `head` | position, counters, members_seq, floor |
-| | | `entry#` seq in 16 digits | a permanent skeleton; a range is a page, the last one the newest |
-| | | `op#` actor `#` operation id | the repeat key: which entry it became |
-| | | `message#` message id | seq and version of a message |
-| | | `thread#` root's seq `#` seq, 16 digits each | replies of a thread |
-| | `republish#` 0 to 15 | the conversation | the log may lack its entries from this seq on |
-| | `deleted#` day | time `#` conversation `#` seq | a deleted message whose text is to be purged |
-| texts | the message | version | its body; `expires_at` until an entry refers to a long one written ahead |
+| log | the conversation | `head` | position, counters, members_seq, floor; where the newest message is |
+| | | `entry#` seq in 16 digits | a permanent skeleton of what is no message |
+| | | `message#` seq | the same of a message, and its state; a range is a page, the last one the newest |
+| | | `reply#` seq | a message that shows in its thread alone |
+| | | `op#` actor `#` operation id | the repeat key: where its entry is |
+| | | `id#` message id | where the message is |
+| | | `thread#` root's id `#` seq | where a reply of the thread is |
+| | | `reaction#` message's seq `#` user `#` emoji | one reaction, and the seq that set it |
+| | `republish#` 0 to 15 | the conversation `#` the ingest | the log may lack its entries from this seq on |
+| | `deleted#` 0 to 15 | time `#` conversation `#` seq | a deleted message whose text is to be purged |
+| texts | the message | version | its text: the preview, and the body up to 4 KiB |
+| | | minus the version | a longer body; it has `expires_at` until an entry refers to it |
+
+Each seq stands in one of `entry#`, `message#` and `reply#`, so that a page of messages reads no
+edits, reactions and replies; a resume reads all three, each from its first seq to its last. What all
+conversations share has sixteen partitions, chosen by the conversation (CRC-32).
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ from nottermost_chat.model import (
     LogRecord,
     Member,
     Message,
+    Position,
     Role,
 )
 from nottermost_chat.protocol import Presence
@@ -77,6 +78,21 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     moves: tuple[HeadMove, ...]
 
 
+class BatchLimits(msgspec.Struct, frozen=True):
+    """What a store takes in one append: ingest makes its batches so.
+
+    Attributes:
+        entries: how many at most.
+        items: how many at most, as `items_of` counts them for each entry.
+        across: one batch may concern several conversations. If not, ingest appends to several side by side.
+    """
+
+    entries: int = 90
+    items: int = 90
+    items_of: Callable[[NewEntry], int] = lambda _: 1
+    across: bool = True
+
+
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """An operation that the store holds already."""
 
@@ -124,6 +140,11 @@ class MessageStore(Protocol):
     every append that has returned. A read never shows a text that is not the current one.
     """
 
+    @property
+    def limits(self) -> BatchLimits:
+        """What `append` takes at once."""
+        ...
+
     async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
         """The heads; a conversation without entries is absent."""
         ...
@@ -133,7 +154,10 @@ class MessageStore(Protocol):
         ...
 
     async def append(self, batch: Batch) -> list[int]:
-        """Write the batch. Returns the log position of each entry. Raises AppendRefused."""
+        """Write the batch. Returns the log position of each entry, 0 if the log is not the store's own.
+
+        Raises: AppendRefused.
+        """
         ...
 
     async def put_text(self, message_id: str, version: int, body: str) -> None:
@@ -218,6 +242,13 @@ class MessageStore(Protocol):
 Handler = Callable[[Sequence[LogRecord]], Awaitable[None]]
 
 
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """What a group's handler refused three times; `record` None: it cannot be read, or is gone from the store."""
+
+    record: LogRecord | None
+    reason: str
+
+
 class EventLog(Protocol):
     """What happened, in the order of each conversation, for whoever wants to follow.
 
@@ -234,12 +265,29 @@ class EventLog(Protocol):
     async def consume(self, group: str, handler: Handler, *, from_end: bool = False) -> None:
         """Hand batches to `handler`, one at a time, until cancelled.
 
-        `from_end`: begin with what comes from now on, and keep no position.
+        `from_end`: a group without a position begins with what comes from now on, not with the oldest
+        record; a log of one process, which nobody can go on with, keeps none for it.
+        """
+        ...
+
+    async def replay(self, handler: Handler, since_ms: int) -> int:
+        """Hand over the entries created at `since_ms` (ms since the epoch) or later, up to the end as it is now.
+
+        In batches, one conversation's in order; no group notices. Previews may be old: the store has
+        those of now. Returns how many; what the handler raises ends it.
         """
         ...
 
     async def lag(self, group: str) -> int:
-        """How many records the group has not handled."""
+        """How many records the group has not handled, by its last commit: up to half a second ago."""
+        ...
+
+    async def dead_letters(self, group: str, limit: int) -> list[DeadLetter]:
+        """What was set aside for the group and not taken since, oldest first."""
+        ...
+
+    async def redrive(self, group: str, handler: Handler) -> int:
+        """Hand what is set aside now to `handler` once more; what it refuses stays. Returns how many it took."""
         ...
 
 
@@ -260,7 +308,19 @@ class Picture(msgspec.Struct, frozen=True):
     members: Mapping[str, Member]
 
 
-class Memberships(Protocol):
+class Members(Protocol):
+    """The questions about members that a gateway asks. Reads see every `Memberships.apply` that has returned."""
+
+    async def among(self, conversation_id: str, user_ids: Sequence[str]) -> dict[str, Member]:
+        """Those of the users who are in the conversation."""
+        ...
+
+    async def of_user(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, Member]:
+        """Those of the conversations that the user is in."""
+        ...
+
+
+class Memberships(Members, Protocol):
     """Who is in which conversation: what the log's membership entries have come to.
 
     Promises: entries are applied in order and once (`applied_seq`); reads see every apply that
@@ -271,16 +331,16 @@ class Memberships(Protocol):
         """The conversation with its active members as applied so far; None: there is none."""
         ...
 
+    async def excerpt(self, conversation_id: str, user_ids: Sequence[str], *, eldest: int) -> Picture | None:
+        """The same with only some of the members, where there are too many to hold.
+
+        Those of `user_ids` who are in; with `eldest` also all admins and, unless those are as
+        many, the `eldest` members who joined first: enough to tell what a change of fewer does.
+        """
+        ...
+
     async def apply(self, entries: Sequence[Entry]) -> None:
         """Apply membership entries of one conversation, in order; those applied before are passed over."""
-        ...
-
-    async def among(self, conversation_id: str, user_ids: Sequence[str]) -> dict[str, Member]:
-        """Those of the users who are in the conversation."""
-        ...
-
-    async def of_user(self, user_id: str, conversation_ids: Sequence[str]) -> dict[str, Member]:
-        """Those of the conversations that the user is in."""
         ...
 
     async def mentioned(self, conversation_id: str, names: Sequence[str]) -> list[str]:
@@ -335,14 +395,16 @@ class Routes(Protocol):
         """These users have connections at the gateway, for 60 s from now."""
         ...
 
-    async def unregister(self, gateway_id: str, user_ids: Sequence[str]) -> None: ...
+    async def unregister(self, gateway_id: str, user_ids: Sequence[str], *, now_ms: int) -> None:
+        """They have left the gateway. Who is at no other one has gone, and was last seen now."""
+        ...
 
     async def gateways_of(self, user_ids: Sequence[str]) -> dict[str, frozenset[str]] | None:
         """User to gateways, users without one left out. None: it cannot tell; deliver to every gateway."""
         ...
 
     async def touch(self, user_id: str, status: Presence, *, now_ms: int) -> None:
-        """The user is there (for 60 s), or has gone (`OFFLINE`)."""
+        """The user is there (for 60 s), or wishes to appear gone (`OFFLINE`)."""
         ...
 
     async def presence(self, user_ids: Sequence[str]) -> dict[str, SeenUser]: ...
@@ -390,13 +452,20 @@ class Delivery(Protocol):
 
     async def deliver(self, gateway_id: str, items: Sequence[DeliveryItem]) -> None: ...
 
+
+class Signals(Protocol):
+    """The short way to every gateway, past log and fan-out."""
+
     async def signal(self, signal: Signal) -> None:
         """To every gateway; may be lost."""
         ...
 
 
 class SearchDocument(msgspec.Struct, frozen=True, gc=False):
-    """A message as the index holds it."""
+    """A message as the index holds it.
+
+    `version`: rises with the entries whose outcome it shows (`version_at`).
+    """
 
     message_id: str
     conversation_id: str
@@ -407,6 +476,30 @@ class SearchDocument(msgspec.Struct, frozen=True, gc=False):
     file_names: tuple[str, ...] = ()
     has_link: bool = False
     has_reaction: bool = False
+    version: int = 0
+
+
+class SearchRemoval(msgspec.Struct, frozen=True, gc=False):
+    """A message that is not to be found from this version on."""
+
+    message_id: str
+    version: int = 0
+
+
+class DocumentRefused(ChatError):
+    """The index cannot hold some documents, however often they come; `message_ids` says which."""
+
+    code = "document_refused"
+
+    def __init__(self, message_ids: Sequence[str], reason: str) -> None:
+        super().__init__(f"the search index refused {len(message_ids)} messages ({reason}): they cannot be found")
+        self.message_ids = tuple(message_ids)
+
+
+def version_at(position: Position) -> int:
+    """The version of a message that was read when the conversation's log had come to `position`, or further."""
+    epoch, seq = position
+    return epoch << 40 | seq  # 63 bits are an index's limit: a trillion entries, 8 million epochs
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -457,15 +550,69 @@ class SearchResult(msgspec.Struct, frozen=True):
 
 
 class SearchIndex(Protocol):
-    """Full text over messages. Eventually consistent; can be rebuilt from the store at any time."""
+    """Full text over messages. Eventually consistent; can be rebuilt from the store at any time.
 
-    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[str]) -> None:
-        """Index these documents in place of what was there; remove these message ids. Again is the same as once."""
+    Promises: of two states of a message the one of the higher version stays, in whatever order and
+    from however many indexers they come; of equal versions the later. Search answers from what is
+    there while a rebuild runs, and after one that a crash ended.
+    """
+
+    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[SearchRemoval]) -> None:
+        """Index these documents in place of what was there, then remove. Again is the same as once.
+
+        Raises: Unavailable; DocumentRefused for what it can never take, with everything else applied.
+        """
         ...
 
-    async def search(self, query: SearchQuery) -> SearchResult: ...
+    async def search(self, query: SearchQuery) -> SearchResult:
+        """Raises Unavailable."""
+        ...
 
     async def clear(self) -> None: ...
+
+    async def begin_rebuild(self) -> str:
+        """Begin anew beside what serves, in place of any rebuild that did not finish; returns its name.
+
+        From now on `apply`, of whichever process, counts for both. Then apply everything from the
+        store, each message with `version_at` the head that was read before it.
+        """
+        ...
+
+    async def finish_rebuild(self, rebuild: str) -> None:
+        """Serve what was applied since the rebuild began, and nothing else. Raises Conflict when it was replaced."""
+        ...
+
+    async def abandon_rebuild(self, rebuild: str) -> None:
+        """Go on with what serves."""
+        ...
+
+
+class SignedRequest(msgspec.Struct, frozen=True):
+    """A request that whoever holds it may make until it ends; `headers` are signed, so they have to be sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
+class BlobLinks(Protocol):
+    """Requests that browsers make to the blob store itself."""
+
+    @property
+    def origin(self) -> str:
+        """Where they lead (scheme and authority): pages have to be allowed to reach it."""
+        ...
+
+    async def upload(self, key: str, size: int, *, expires_s: int) -> SignedRequest:
+        """What stores exactly `size` bytes, and only while nothing is there.
+
+        What came this way was seen by nobody: look at it before anybody else may.
+        """
+        ...
+
+    async def download(self, key: str, *, content_type: str, disposition: str, expires_s: int) -> str:
+        """Where to GET the object, answered with these headers; supports Range."""
+        ...
 
 
 class BlobStore(Protocol):
@@ -474,8 +621,16 @@ class BlobStore(Protocol):
     Uploads become visible whole or not at all.
     """
 
+    @property
+    def links(self) -> BlobLinks | None:
+        """None: browsers reach objects through the API only."""
+        ...
+
     async def put(self, key: str, chunks: AsyncIterator[bytes], *, bytes_max: int) -> int:
-        """Store an object; returns its size. Raises TooLarge, and then nothing is there."""
+        """Store an object; returns its size. The same again is the same as once.
+
+        Raises: TooLarge, and Conflict when `key` holds other bytes; then nothing has changed. Unavailable.
+        """
         ...
 
     async def size(self, key: str) -> int | None:
@@ -483,18 +638,93 @@ class BlobStore(Protocol):
         ...
 
     def read(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """Bytes [start, end) in chunks."""
+        """Bytes [start, end), or up to the object's end, in chunks that are not empty. Raises NotFound."""
         ...
 
     async def delete(self, key: str) -> None: ...
 
 
+JOB_BYTES_MAX = 190_000  # a message of SQS has 262,144 with its attributes, and is text: base64 takes a third more
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """A job that was taken, and is hidden from others until its time to work on it is over.
+
+    Attributes:
+        job_id: stays the same through every attempt.
+        attempt: 1 for the first; also those count that a worker's end cut short.
+        receipt: the adapter's own; stands for this taking.
+    """
+
+    job_id: str
+    body: bytes
+    attempt: int
+    receipt: str
+
+
+class DeadJob(msgspec.Struct, frozen=True, gc=False):
+    """A job that will not be tried again by itself; `reason`: why the last attempt failed."""
+
+    job_id: str
+    body: bytes
+    reason: str
+
+
+class JobQueue(Protocol):
+    """Work to be done at least once, in no order; one object a queue.
+
+    Promises: what `put` returned for is handed out until somebody finishes or buries it. Who takes a
+    job has it alone for a set time; if they do not say what became of it by then, others get it.
+    After a set number of attempts it lies with the dead letters. Late or repeated words about a job
+    change nothing, or make it run once more. Every method raises Unavailable.
+    """
+
+    async def put(self, bodies: Sequence[bytes], *, delay_s: float = 0.0) -> list[str]:
+        """Queue a job for each body, not to be handed out before the delay; returns their ids. Durable.
+
+        Raises: TooLarge for a body above JOB_BYTES_MAX; then nothing is queued.
+        """
+        ...
+
+    async def take(self, limit: int, wait_s: float) -> list[Job]:
+        """At most so many jobs that are due, as soon as there is one; empty after `wait_s`."""
+        ...
+
+    async def finish(self, job: Job) -> None:
+        """It is done."""
+        ...
+
+    async def retry(self, job: Job, after_s: float, reason: str) -> None:
+        """Hand it out again, not before `after_s`; the last attempt's goes to the dead letters with the reason."""
+        ...
+
+    async def bury(self, job: Job, reason: str) -> None:
+        """To the dead letters at once: no attempt can help."""
+        ...
+
+    async def dead(self, limit: int) -> list[DeadJob]:
+        """Some of the dead letters; they stay. Oldest first where the queue knows an order."""
+        ...
+
+    async def revive(self, job_ids: Sequence[str]) -> int:
+        """Hand these dead letters out again, from their first attempt on; returns how many there were."""
+        ...
+
+    async def waiting(self) -> int:
+        """About how many jobs are neither finished nor dead: due, delayed or taken."""
+        ...
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """Who a valid token speaks for; `expires_at` in ms since the epoch."""
+    """Who a valid token speaks for; `expires_at` in ms since the epoch.
+
+    `scopes`: what a bot's token may be used for; None: a person's, for everything.
+    """
 
     user_id: str
     device_id: str
     expires_at: int
+    scopes: frozenset[str] | None = None
 
 
 class Identity(Protocol):
@@ -515,6 +745,7 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         joins: of `changes`: who is in already stays in as they are, whatever role they have by now.
         silent: imports: nobody is notified.
         trusted: imports and workers: the actor need not be a member, and changes that change nothing are stored too.
+        received_us: when gateway or API had it, microseconds since the epoch; 0: unknown.
     """
 
     kind: str
@@ -538,6 +769,7 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     note: bool = False
     silent: bool = False
     trusted: bool = False
+    received_us: int = 0
 
 
 class Appended(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nottermost_chat.clock import Clock
@@ -24,7 +24,7 @@ from nottermost_chat.errors import (
 )
 from nottermost_chat.ingest import republish
 from nottermost_chat.model import ConversationKind, ConversationSettings, Entry, EntryKind, Head, Role
-from nottermost_chat.ports import Appended, AppendRequest, EventLog, MessageStore
+from nottermost_chat.ports import Appended, AppendRequest, Batch, BatchLimits, EventLog, MessageStore
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
 from nottermost_chat.testing.batches import Draft
 from nottermost_chat.testing.ingesting import NO_LIMITS, FaultyStore, ListLog, Writing, open_writing
@@ -32,6 +32,7 @@ from nottermost_chat.testing.running import wait_until
 
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LONG = "x" * 5000
+SMALL = BatchLimits(entries=4, items=12, items_of=lambda new: 5 if new.target else 4, across=False)
 
 
 @pytest.fixture
@@ -66,10 +67,20 @@ MOVES = st.lists(
 )  # fmt: skip
 
 
+@pytest.fixture(params=["one lane", "a lane a conversation"])
+async def any_writing(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Writing]:
+    """Over a store that appends across conversations, and one that takes little and of one conversation."""
+    limits = BatchLimits() if request.param == "one lane" else SMALL
+    async with open_writing(tmp_path, limits=limits) as writing:
+        yield writing
+
+
 @EXAMPLES
 @given(moves=MOVES, at_once=st.integers(1, 12))
-async def test_any_interleaving_leaves_one_right_log(writing: Writing, moves: list[Move], at_once: int) -> None:
+@example(moves=[("in", 0, 0, 1), ("reuse", 0, 0, 0)], at_once=1)
+async def test_any_interleaving_leaves_one_right_log(any_writing: Writing, moves: list[Move], at_once: int) -> None:
     """Whatever is submitted at the same time: seqs without gap, each operation once, counters and refusals as a model says."""
+    writing = any_writing
     users = await writing.users("ann", "bob", "cat")
     places = [await writing.conversation(*users) for _ in range(2)]
     places.append(await writing.conversation(*users, kind=ConversationKind.CHANNEL))
@@ -163,7 +174,8 @@ def check_log(
         if request.conversation_id != place:
             continue
         stored = by_key.get((request.actor_id, request.op_id))
-        if isinstance(result, Appended) and stored is None:  # there was nothing to change
+        if isinstance(result, Appended) and (result.entry.actor_id, result.entry.op_id) != keys_of(request):
+            # There was nothing to change, so nothing was stored under its key, which another request may have used since.
             assert result.entry in entries
             assert request.changes
             for user_id, role in request.changes:
@@ -460,6 +472,54 @@ async def test_long_edits_at_the_same_time_each_keep_their_text(writing: Writing
 # --- two ingests, failing parts ---------------------------------------------------------------
 
 
+class SlowStore:
+    """A store of which one append concerns one conversation; it holds up those of `slow` until it is let go."""
+
+    limits = SMALL
+
+    def __init__(self, store: MessageStore) -> None:
+        self._store = store
+        self.slow = ""
+        self.released = asyncio.Event()
+        self.batches: list[Batch] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def append(self, batch: Batch) -> list[int]:
+        (move,) = batch.moves
+        self.batches.append(batch)
+        if move.next.conversation_id == self.slow:
+            await self.released.wait()
+        return await self._store.append(batch)
+
+
+async def test_a_slow_conversation_holds_up_no_other(tmp_path: Path, writing: Writing) -> None:
+    """Where batches do not span conversations, others are stored while one waits; batches keep to the store's limits."""
+    (ann,) = await writing.users("ann")
+    slow, *others = [await writing.conversation(ann) for _ in range(20)]
+    store = SlowStore(writing.store)
+    async with open_writing(
+        tmp_path, directory=writing.directory, store=cast("MessageStore", store), instance="two"
+    ) as apart:
+        store.slow = slow
+        waiting = [apart.ingest.submit(message_request(slow, ann, str(number))) for number in range(10)]
+        await asyncio.gather(*(apart.say(place, ann, str(number)) for place in others for number in range(5)))
+        assert not any(future.done() for future in waiting)
+        store.released.set()
+        sent = await asyncio.gather(*waiting)
+    assert [one.entry.seq for one in sent] == list(range(2, 12))
+    assert max(len(batch.entries) for batch in store.batches) == 3  # of 4 items each; 12 are allowed
+    for place in others:
+        assert [entry.seq for entry in await entries_of(writing, place)] == list(range(1, 7))
+
+
+def message_request(conversation_id: str, actor_id: str, op_id: str) -> AppendRequest:
+    return AppendRequest(
+        kind="message", conversation_id=conversation_id, actor_id=actor_id, op_id=op_id, body=f"body of {op_id}"
+    )
+
+
 async def test_two_ingests_over_one_store_make_one_log(tmp_path: Path, writing: Writing) -> None:
     """Sends and membership changes through two instances: gapless, each once, a removal seen by both."""
     async with open_writing(tmp_path, directory=writing.directory) as other:
@@ -567,6 +627,18 @@ async def test_what_is_published_late_is_as_it_would_have_been(tmp_path: Path, m
         await wait_until(lambda: has_no_notes(writing))
         late = {record.entry.seq: (record.silent, record.preview, record.has_more) for record in log.records}
         assert late == {1: (False, None, False), 2: (True, "imported", False), 3: (False, "x" * 200, True)}
+
+
+async def test_a_fenced_region_stores_nothing(tmp_path: Path) -> None:
+    """While another region appends, this one refuses for now, and what is there can be read."""
+    async with open_writing(tmp_path) as writing:
+        (ann,) = await writing.users("ann")
+        place = await writing.conversation(ann)
+    fenced = Settings(data=tmp_path, limits=NO_LIMITS, fenced=True)
+    async with open_writing(tmp_path, settings=fenced) as writing:
+        with pytest.raises(Unavailable, match="stands by"):
+            await writing.say(place, ann)
+        assert (await writing.ingest.missed(ann, place, (1, 0))).head == (1, 1)
 
 
 @pytest.mark.parametrize("method", ["append", "heads", "messages"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nottermost_chat.ingest.plan import find_heir
 from nottermost_chat.model import Entry, Head, Member, Role
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.testing.batches import Draft
@@ -64,3 +65,52 @@ async def test_a_conversation_that_does_not_exist_has_no_picture(tmp_path: Path)
     """None, not an empty one."""
     async with open_writing(tmp_path) as writing:
         assert await Pictures(writing.directory.conversations, writing.store).at("nowhere", 1) is None
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    joins=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=8, max_size=8),
+    changed=st.sets(st.integers(0, 7), min_size=1, max_size=7),
+    role=st.sampled_from([Role.MEMBER, None]),
+)
+async def test_an_excerpt_is_enough_to_judge_by(
+    tmp_path: Path, joins: list[tuple[int, bool]], changed: set[int], role: Role | None
+) -> None:
+    """Who becomes admin when others leave is the same, seen on all members or on an excerpt of them."""
+    async with open_writing(tmp_path) as writing:
+        users = await writing.users(*"abcdefgh")
+        place = await writing.conversation(*users, join=False)
+        for step in range(4):
+            draft = Draft((await writing.store.heads([place])).get(place, Head(place)))
+            roles = [
+                (users[at], Role.ADMIN if admin else Role.MEMBER)
+                for at, (when, admin) in enumerate(joins)
+                if when == step
+            ]
+            if roles:
+                await writing.directory.conversations.apply([draft.change(place, str(step), roles)])
+                await writing.store.append(draft.batch)
+        memberships = writing.directory.conversations
+        whole = await memberships.picture(place)
+        wanted = {users[at]: role for at in changed}
+        part = await Pictures(memberships, writing.store).excerpt(place, 1, list(wanted), eldest=len(wanted) + 1)
+        assert whole is not None
+        assert part is not None
+        assert part.members.items() <= whole.members.items()
+        assert find_heir(part.members, wanted) == find_heir(whole.members, wanted)
+
+
+async def test_excerpts_follow_the_members(tmp_path: Path) -> None:
+    """Who was looked up stays known; who leaves or joins is so at once, and the rest is looked up when it is needed."""
+    async with open_writing(tmp_path) as writing:
+        ann, bob, cat = await writing.users("ann", "bob", "cat")
+        place = await writing.conversation(ann, bob)
+        pictures = Pictures(writing.directory.conversations, writing.store)
+        first = await pictures.excerpt(place, 1, [ann])
+        assert first is not None
+        assert set(first.members) == {ann}
+        left = await writing.change(place, ann, (bob, None), (cat, Role.MEMBER))
+        pictures.advance(left.entry)
+        second = await pictures.excerpt(place, left.entry.seq, [ann, bob, cat])
+        assert second is not None
+        assert (set(second.members), second.members_seq) == ({ann, cat}, left.entry.seq)

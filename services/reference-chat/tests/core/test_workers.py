@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from nottermost_chat.adapters import store_log
+from nottermost_chat.adapters import hand_over
 from nottermost_chat.adapters.store_log import StoreLog
 from nottermost_chat.errors import BadRequest, Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import LogRecord, Role
 from nottermost_chat.pictures import Pictures
-from nottermost_chat.ports import EventLog, SearchDocument, SearchIndex
+from nottermost_chat.ports import EventLog, SearchDocument, SearchIndex, SearchRemoval
 from nottermost_chat.testing.batches import Draft
 from nottermost_chat.testing.ingesting import Writing, open_writing
 from nottermost_chat.testing.running import wait_until
@@ -38,7 +38,7 @@ class Index:
         self._away, self._refuses = away, refuses
         self.bodies: list[str] = []
 
-    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[str]) -> None:
+    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[SearchRemoval]) -> None:
         if self._away:
             self._away -= 1
             raise Unavailable("the index is away")
@@ -51,8 +51,8 @@ class Index:
 
 async def test_an_index_that_stays_away_loses_nothing(writing: Writing, monkeypatch: pytest.MonkeyPatch) -> None:
     """Back after many attempts, it gets everything; only what it refuses is set aside."""
-    monkeypatch.setattr(store_log, "RETRY_S", 0.001)
-    monkeypatch.setattr(store_log, "RETRY_S_MAX", 0.002)
+    monkeypatch.setattr(hand_over, "RETRY_S", 0.001)
+    monkeypatch.setattr(hand_over, "RETRY_S_MAX", 0.002)
     (ann,) = await writing.users("ann")
     place = await writing.conversation(ann)
     for body in ("one", "bad", "two"):

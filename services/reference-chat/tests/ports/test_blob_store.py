@@ -1,30 +1,85 @@
 """What every BlobStore promises. Another adapter joins with one line in ADAPTERS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from aiobotocore.session import AioSession
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from ulid import ULID
 
 from nottermost_chat.adapters.file_blobs import FileBlobStore
+from nottermost_chat.adapters.s3_blobs import open_s3_blobs
+from nottermost_chat.clock import Clock
 from nottermost_chat.errors import BadRequest, Conflict, NotFound, TooLarge
+from nottermost_chat.metrics import Metrics
 from nottermost_chat.ports import BlobStore
+from nottermost_chat.testing.buckets import remove_buckets, s3_environment
+from nottermost_chat.testing.servers import Address
 
-Opener = Callable[[Path], BlobStore]
-
-ADAPTERS: dict[str, Opener] = {"files": FileBlobStore}
+Opener = Callable[[Path], AbstractAsyncContextManager[BlobStore]]
 
 
-@pytest.fixture(params=sorted(ADAPTERS), scope="module")
-def open_store(request: pytest.FixtureRequest) -> Opener:
-    return ADAPTERS[request.param]
+@asynccontextmanager
+async def open_files(folder: Path) -> AsyncIterator[BlobStore]:
+    yield FileBlobStore(folder)
+
+
+@contextmanager
+def on_s3(address: Address) -> Iterator[Opener]:
+    """Every folder stands for a bucket; in the end they are all removed."""
+    used: set[str] = set()
+    session = AioSession()
+
+    @asynccontextmanager
+    async def open_bucket(folder: Path) -> AsyncIterator[BlobStore]:
+        bucket = f"test-{RUN}-{sha256(bytes(folder)).hexdigest()[:16]}"
+        async with open_s3_blobs(bucket, Metrics(), Clock(), session) as store:
+            if bucket not in used:
+                await store.set_up("http://page.test")
+                used.add(bucket)
+            yield store
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in s3_environment(address).items():
+            environment.setenv(name, value)
+        yield open_bucket
+        asyncio.run(remove_buckets(session, *used))
+
+
+ADAPTERS = ("files", "s3")
+RUN = str(ULID()).lower()
+EXAMPLES = {"files": 10, "s3": 3}  # of several ranges each
+
+
+@pytest.fixture(params=ADAPTERS, scope="module")
+def adapter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def open_store(adapter: str, request: pytest.FixtureRequest) -> Iterator[Opener]:
+    if adapter == "files":
+        yield open_files
+    else:
+        with on_s3(request.getfixturevalue("s3")) as opener:
+            yield opener
 
 
 @pytest.fixture
-def store(open_store: Opener, tmp_path: Path) -> BlobStore:
-    return open_store(tmp_path / "blobs")
+async def store(open_store: Opener, tmp_path: Path) -> AsyncIterator[BlobStore]:
+    async with open_store(tmp_path / "blobs") as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For tests that store nothing."""
+    return tmp_path_factory.mktemp("shared")
 
 
 async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -52,17 +107,26 @@ async def test_what_was_put_is_read(store: BlobStore) -> None:
     assert [await store.size(key) for key in ("one", "none", "long")] == [4, 0, len(long)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(size=st.integers(0, 200_000), start=st.integers(0, 200_001), length=st.integers(0, 200_001))
-def test_ranges(store: BlobStore, size: int, start: int, length: int) -> None:
-    """[start, end) is what a slice of the object is, in chunks that are never empty."""
-    content = (b"0123456789abcdef" * 12_501)[:size]
+RANGES = st.lists(
+    st.tuples(st.integers(0, 200_000), st.integers(0, 200_001), st.integers(0, 200_001)), min_size=5, max_size=8
+)
 
+
+def test_ranges(adapter: str, open_store: Opener, tmp_path: Path) -> None:
+    """[start, end) is what a slice of the object is, in chunks that are never empty."""
+    examples = settings(max_examples=EXAMPLES[adapter], deadline=None)
+    examples(given(st.just(open_store), st.just(tmp_path / "blobs"), RANGES)(read_ranges))()
+
+
+def read_ranges(open_store: Opener, folder: Path, cases: list[tuple[int, int, int]]) -> None:
     async def check() -> None:
-        await put(store, f"key{size}", content)
-        chunks = [chunk async for chunk in store.read(f"key{size}", start, start + length)]
-        assert b"".join(chunks) == content[start : start + length]
-        assert all(chunks)
+        async with open_store(folder) as store:
+            for size, start, length in cases:
+                content = (b"0123456789abcdef" * 12_501)[:size]
+                await put(store, f"key{size}", content)
+                chunks = [chunk async for chunk in store.read(f"key{size}", start, start + length)]
+                assert b"".join(chunks) == content[start : start + length]
+                assert all(chunks)
 
     asyncio.run(check())
 
@@ -143,19 +207,17 @@ async def test_what_is_not_there(store: BlobStore) -> None:
 @pytest.mark.parametrize(
     "key", ["", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "a\x00b", "ü", "x" * 201, "a\n"]
 )
-async def test_keys_cannot_leave_the_store(store: BlobStore, tmp_path: Path, key: str) -> None:
+async def test_keys_cannot_leave_the_store(open_store: Opener, shared_folder: Path, key: str) -> None:
     """Every operation refuses them, before anything is touched."""
-    with pytest.raises(BadRequest):
-        await put(store, key, b"content")
-    with pytest.raises(BadRequest):
-        await store.size(key)
-    with pytest.raises(BadRequest):
-        await read(store, key)
-    with pytest.raises(BadRequest):
-        await store.delete(key)
+    async with open_store(shared_folder) as store:
+        for work in (put(store, key, b"content"), store.size(key), read(store, key), store.delete(key)):
+            with pytest.raises(BadRequest):
+                await work
 
 
 async def test_it_is_still_there_after_a_restart(open_store: Opener, tmp_path: Path) -> None:
     """What `put` returned for is kept."""
-    await put(open_store(tmp_path / "blobs"), "key", b"content")
-    assert await read(open_store(tmp_path / "blobs"), "key") == b"content"
+    async with open_store(tmp_path / "blobs") as store:
+        await put(store, "key", b"content")
+    async with open_store(tmp_path / "blobs") as store:
+        assert await read(store, "key") == b"content"

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,64 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nottermost_chat.adapters.postgres_store import PostgresStore
 from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.clock import Clock
+from nottermost_chat.directory.server import Server
+from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import Entry, EntryKind, Head, LogRecord, Message, Role
 from nottermost_chat.ports import AppendRefused, MessageStore, RepublishNote
 from nottermost_chat.testing.batches import START_MS, Draft, message_id_of
+from nottermost_chat.testing.databases import USER, empty_store_database, make_database
+from nottermost_chat.testing.servers import Address
+from nottermost_chat.testing.tables import Names, make_tables, open_dynamo_store
 
 LONG = "long text " * 1000
 OpenStore = Callable[[], Awaitable[Any]]
 
 
-@pytest.fixture(params=["sqlite"])
+def open_sqlite(_request: pytest.FixtureRequest, folder: Path) -> OpenStore:
+    async def opened() -> SqliteStore:
+        return SqliteStore.open(folder / "store.db")
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def store_database(postgres: Address) -> Iterator[Server]:
+    """A database with the schema of the message store."""
+    with make_database(postgres, "store") as name:
+        yield Server(host=postgres.authority, database=name, user=USER)
+
+
+def open_postgres(request: pytest.FixtureRequest, _folder: Path) -> OpenStore:
+    server: Server = request.getfixturevalue("store_database")
+    empty_store_database(request.getfixturevalue("postgres"), server.database)
+    return lambda: PostgresStore.open(server, Metrics(), time.monotonic)
+
+
+@pytest.fixture
+def store_tables(dynamodb: Address) -> Iterator[Names]:
+    with make_tables(dynamodb) as names:
+        yield names
+
+
+def open_dynamodb(request: pytest.FixtureRequest, _folder: Path) -> OpenStore:
+    names: Names = request.getfixturevalue("store_tables")
+    return lambda: open_dynamo_store(names)
+
+
+OPENERS = {"sqlite": open_sqlite, "postgres": open_postgres, "dynamodb": open_dynamodb}
+
+
+@pytest.fixture(params=OPENERS)
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
     """Opens a further instance over the same data; what is open at the end is closed."""
+    open_one = OPENERS[request.param](request, tmp_path)
     async with contextlib.AsyncExitStack() as stack:
 
-        async def opened() -> SqliteStore:
-            store = SqliteStore.open(tmp_path / "store.db")
+        async def opened() -> Any:
+            store = await open_one()
             stack.push_async_callback(store.close)
             return store
 
@@ -75,7 +117,7 @@ async def test_a_batch_is_visible_as_a_whole_when_append_returns(store: MessageS
     third = one.react(first, "3", "👍")
     positions = await store.append(one.batch)
     assert positions == sorted(positions)
-    assert len(set(positions)) == 3
+    assert len(set(positions)) == 3 or positions == [0, 0, 0]  # the log is the store's own, or is not
     assert await store.entries("a", 0, 10) == [first, third]
     assert await store.entries("b", 0, 10) == [second]
     heads = await store.heads(["a", "b", "nowhere"])
@@ -503,6 +545,17 @@ async def test_trim_removes_what_is_old_and_keeps_the_head(store: MessageStore) 
     assert (await head_of(store)).seq == 6
     assert (await say(store, "7")).seq == 7
     await store.trim("nowhere", 5)
+
+
+async def test_an_append_does_not_lower_the_floor(store: MessageStore) -> None:
+    """Ingest appends on top of the head that it knows, which may be from before a trim."""
+    for number in range(1, 4):
+        await say(store, str(number))
+    one = await draft(store)
+    one.say("c", "4", "hello")
+    await store.trim("c", 2)
+    await store.append(one.batch)
+    assert (await head_of(store)).floor_seq == 2
 
 
 def note(conversation_id: str, from_seq: int, *, owner: str = "one", at: int = START_MS) -> RepublishNote:

@@ -1,8 +1,10 @@
 """What every SearchIndex promises. Another adapter joins with one line in ADAPTERS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from hashlib import sha256
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,10 +13,17 @@ from unicodedata import category
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from ulid import ULID
 
 from nottermost_chat.adapters.fts_search import FtsSearchIndex
-from nottermost_chat.ports import SearchDocument, SearchIndex, SearchQuery, Term
+from nottermost_chat.adapters.opensearch_index import OpenSearchIndex, open_client
+from nottermost_chat.clock import Clock
+from nottermost_chat.errors import Conflict
+from nottermost_chat.metrics import Metrics
+from nottermost_chat.ports import SearchDocument, SearchIndex, SearchQuery, SearchRemoval, Term
 from nottermost_chat.search import normalise
+from nottermost_chat.testing.servers import Address
 
 Opener = Callable[[Path], AbstractAsyncContextManager[SearchIndex]]
 
@@ -28,18 +37,58 @@ async def open_fts(folder: Path) -> AsyncIterator[SearchIndex]:
         await index.close()
 
 
-ADAPTERS: dict[str, Opener] = {"fts": open_fts}
+@contextmanager
+def on_opensearch(address: Address) -> Iterator[Opener]:
+    """Every folder stands for an index prefix; in the end they are all removed."""
+    run = f"test-{ULID()}".lower()
+
+    @asynccontextmanager
+    async def open_opensearch(folder: Path) -> AsyncIterator[SearchIndex]:
+        prefix = f"{run}-{sha256(bytes(folder)).hexdigest()[:16]}"
+        index = OpenSearchIndex(open_client(address.url), prefix, Metrics(), Clock(), refresh=True)
+        try:
+            await index.set_up()
+            yield index
+        finally:
+            await index.close()
+
+    async def remove() -> None:
+        async with open_client(address.url) as client:
+            await client.indices.delete(index=f"{run}-*")
+            await client.indices.delete_index_template(name=f"{run}-*")
+
+    yield open_opensearch
+    asyncio.run(remove())
 
 
-@pytest.fixture(params=sorted(ADAPTERS), scope="module")
-def open_index(request: pytest.FixtureRequest) -> Opener:
-    return ADAPTERS[request.param]
+ADAPTERS = ("fts", "opensearch")
+WRITES_AT_ONCE = frozenset({"fts"})  # a batch is seen whole
+
+
+@pytest.fixture(params=ADAPTERS, scope="module")
+def adapter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def open_index(adapter: str, request: pytest.FixtureRequest) -> Iterator[Opener]:
+    if adapter == "fts":
+        yield open_fts
+    else:
+        with on_opensearch(request.getfixturevalue("opensearch")) as opener:
+            yield opener
 
 
 @pytest.fixture
 async def index(open_index: Opener, tmp_path: Path) -> AsyncIterator[SearchIndex]:
     async with open_index(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One index for many short tests, each in a conversation of its own."""
+    return tmp_path_factory.mktemp("shared")
 
 
 def document(number: int, body: str, **fields: Any) -> SearchDocument:
@@ -62,6 +111,10 @@ async def find(index: SearchIndex, *terms: str | Term, **fields: Any) -> list[st
     if not {"limit", "offset"} & fields.keys():
         assert result.total == len(result.hits)
     return [hit.message_id for hit in result.hits]
+
+
+def gone(*message_ids: str, version: int = 0) -> list[SearchRemoval]:
+    return [SearchRemoval(message_id, version) for message_id in message_ids]
 
 
 def phrase(text: str) -> Term:
@@ -130,10 +183,13 @@ def without(term: Term | str) -> Term:
         (" ".join(f"word{number}" for number in range(31)), [f"word{number}" for number in range(32)], False),
     ],
 )
-async def test_terms(index: SearchIndex, body: str, terms: list[str | Term], found: bool) -> None:
+async def test_terms(open_index: Opener, shared_folder: Path, body: str, terms: list[str | Term], found: bool) -> None:
     """All terms must hold; nothing in them is an operator."""
-    await index.apply([document(1, body), document(2, "something else")], [])
-    assert ("m1" in await find(index, *terms)) is found
+    here, other = str(ULID()), str(ULID())
+    async with open_index(shared_folder) as index:
+        await index.apply([document(1, body, message_id=here, conversation_id=here)], [])
+        await index.apply([document(2, "something else", message_id=other, conversation_id=here)], [])
+        assert (here in await find(index, *terms, readable={here: 0})) is found
 
 
 async def test_file_names_are_searched_like_text(index: SearchIndex) -> None:
@@ -256,7 +312,7 @@ async def test_removal(index: SearchIndex) -> None:
     """Of what is there, of what is not, and of what comes in the same call: then it is gone."""
     await index.apply([document(n, "word") for n in range(1, 5)], [])
     for _ in range(2):
-        await index.apply([document(4, "word")], ["m1", "unknown", "m4"])
+        await index.apply([document(4, "word")], gone("m1", "unknown", "m4"))
         assert await find(index, "word") == await find(index, "wo") == await find(index) == ["m3", "m2"]
     await index.apply([document(1, "word")], [])
     assert await find(index, "word", by_date=True) == ["m3", "m2", "m1"]
@@ -276,24 +332,166 @@ async def test_it_is_still_there_after_a_restart(open_index: Opener, tmp_path: P
     """What `apply` returned for is kept."""
     async with open_index(tmp_path) as index:
         await index.apply([document(1, "word"), document(2, "gone")], [])
-        await index.apply([], ["m2"])
+        await index.apply([], gone("m2"))
     async with open_index(tmp_path) as index:
         assert await find(index, "word") == await find(index) == ["m1"]
 
 
-async def test_searches_while_it_is_written(index: SearchIndex) -> None:
-    """Every search sees whole batches."""
+async def test_searches_while_it_is_written(adapter: str, index: SearchIndex) -> None:
+    """Every search sees what was there before, and whole batches where the adapter writes them at once."""
 
     async def write() -> None:
         for batch in range(20):
             await index.apply([document(batch * 10 + n, "word") for n in range(1, 11)], [])
 
     async def read() -> None:
+        before = 0
         for _ in range(20):
-            assert len(await find(index, "word")) % 10 == 0
+            found = len(await find(index, "word"))
+            assert found >= before
+            assert found % 10 == 0 or adapter not in WRITES_AT_ONCE
+            before = found
 
     await asyncio.gather(write(), read(), read())
     assert len(await find(index, "word")) == 200
+
+
+# --- versions ------------------------------------------------------------------------------------
+
+
+async def test_whatever_the_order_the_highest_version_stays(index: SearchIndex) -> None:
+    """Of texts and removals alike, in every order, one by one and in one call."""
+    states: list[SearchDocument | SearchRemoval] = [
+        document(1, "first", version=3),
+        document(1, "second", version=5),
+        SearchRemoval("m1", 7),
+        document(1, "restored", version=9),
+    ]
+    orders = list(permutations(states))
+    for number, order in enumerate(orders):
+        last = max(state.version for state in order[:3])
+        ids = {"message_id": f"m{number}"}
+        for state in order[:3]:
+            await apply_one(index, replace(state, **ids))
+        shown = {3: "first", 5: "second", 9: "restored"}.get(last)
+        for body in ("first", "second", "restored"):
+            assert (ids["message_id"] in await find(index, body)) is (body == shown), (order, body)
+    upserts = [
+        replace(state, message_id="all") for state in (states[3], states[0]) if isinstance(state, SearchDocument)
+    ]
+    await index.apply(upserts, gone("all", version=7))
+    assert "all" in await find(index, "restored")
+
+
+async def apply_one(index: SearchIndex, state: SearchDocument | SearchRemoval) -> None:
+    if isinstance(state, SearchDocument):
+        await index.apply([state], [])
+    else:
+        await index.apply([], [state])
+
+
+async def test_two_indexers_in_any_interleaving(index: SearchIndex) -> None:
+    """Both go through the same changes, each at its own pace: what is found is how it ended."""
+    changes = [document(1, f"text{version}", version=version) for version in range(1, 12, 2)]
+
+    async def follow(offset: int) -> None:
+        for change in [*changes[offset:], *changes[:offset]]:
+            await apply_one(index, change)
+            await apply_one(index, SearchRemoval("m2", change.version))
+            await apply_one(index, document(2, "late", version=change.version - 1))
+
+    await asyncio.gather(*(follow(offset) for offset in range(4)))
+    assert await find(index, "text11") == await find(index) == ["m1"]
+
+
+# --- rebuilding ------------------------------------------------------------------------------------
+
+
+async def test_search_keeps_answering_during_a_rebuild(index: SearchIndex) -> None:
+    """With what was there and what changes meanwhile; in the end with what was applied since it began."""
+    old = [document(n, "old", version=n) for n in range(1, 4)]
+    await index.apply(old, [])
+    rebuild = await index.begin_rebuild()
+    assert set(await find(index, "old")) == {"m1", "m2", "m3"}
+    await index.apply([document(4, "live", version=4)], gone("m1", version=5))
+    assert set(await find(index)) == {"m2", "m3", "m4"}
+    await index.apply([document(1, "old", version=1), document(2, "new", version=2)], [])
+    assert set(await find(index)) == {"m2", "m3", "m4"}
+    await index.finish_rebuild(rebuild)
+    assert set(await find(index)) == {"m2", "m4"}
+    assert await find(index, "new") == ["m2"]
+    assert await find(index, "old") == []
+
+
+async def test_a_rebuild_takes_what_an_earlier_version_spoilt(index: SearchIndex) -> None:
+    """What is there is no reason to refuse what the store says, whatever its version."""
+    await index.apply([document(1, "spoilt", version=9)], gone("m2", version=9))
+    rebuild = await index.begin_rebuild()
+    await index.apply([document(1, "right", version=8), document(2, "there", version=8)], [])
+    await index.finish_rebuild(rebuild)
+    assert await find(index, "right") == ["m1"]
+    assert set(await find(index)) == {"m1", "m2"}
+
+
+async def test_an_abandoned_rebuild(index: SearchIndex) -> None:
+    """What served goes on; it cannot be finished any more, and the next one begins empty."""
+    await index.apply([document(1, "one", version=1)], [])
+    rebuild = await index.begin_rebuild()
+    await index.apply([document(2, "two", version=2)], [])
+    await index.abandon_rebuild(rebuild)
+    assert set(await find(index)) == {"m1", "m2"}
+    with pytest.raises(Conflict):
+        await index.finish_rebuild(rebuild)
+    await index.apply([document(1, "late", version=0)], [])
+    assert await find(index, "late") == []
+    await index.finish_rebuild(await index.begin_rebuild())
+    assert await find(index) == []
+
+
+async def test_a_rebuild_that_a_crash_ended(open_index: Opener, tmp_path: Path) -> None:
+    """The old one serves, also what came since; the next rebuild replaces the half-built one, which can do no harm."""
+    async with open_index(tmp_path) as index:
+        await index.apply([document(1, "one", version=1), document(2, "two", version=2)], [])
+        left = await index.begin_rebuild()
+        await index.apply([document(3, "half", version=3)], [])
+    async with open_index(tmp_path) as index:
+        assert set(await find(index)) == {"m1", "m2", "m3"}
+        rebuild = await index.begin_rebuild()
+        with pytest.raises(Conflict):
+            await index.finish_rebuild(left)
+        await index.apply([document(1, "one", version=1)], [])
+        await index.finish_rebuild(rebuild)
+        assert await find(index) == ["m1"]
+
+
+async def test_searches_and_writes_while_rebuilds_come_and_go(index: SearchIndex) -> None:
+    """None of them fails, and what is written meanwhile is never lost."""
+    everything = [document(n, "word", version=n) for n in range(1, 11)]
+    await index.apply(everything, [])
+    stop = asyncio.Event()
+
+    async def rebuild() -> None:
+        for _ in range(3):
+            name = await index.begin_rebuild()
+            await index.apply(everything, [])
+            await index.finish_rebuild(name)
+        stop.set()
+
+    async def read() -> None:
+        while not stop.is_set():
+            assert len(await find(index, "word")) == 10
+
+    async def write() -> list[str]:
+        written: list[str] = []
+        while not stop.is_set():
+            item = document(100 + len(written), "live", version=1)
+            everything.append(item)  # the store has it first
+            await index.apply([item], [])
+            written.append(item.message_id)
+        return written
+
+    _, _, written = await asyncio.gather(rebuild(), read(), write())
+    assert set(await find(index, "live")) == set(written)
 
 
 # --- the index against a plain scan -----------------------------------------------------------------
@@ -309,7 +507,11 @@ NEEDLES = st.text(st.sampled_from(LETTERS), min_size=1, max_size=5) | TEXTS.filt
 DOCUMENTS = st.lists(st.tuples(TEXTS, st.lists(TEXTS, max_size=2)), min_size=1, max_size=8)
 TERMS = st.builds(Term, NEEDLES, st.booleans(), st.booleans(), st.booleans())
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = {"fts": 60, "opensearch": 12}  # a new index for each takes a server a tenth of a second
+
+
+def quick(adapter: str) -> settings:
+    return settings(max_examples=EXAMPLES[adapter], deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def split_words(text: str) -> list[str]:
@@ -356,12 +558,13 @@ def follow(wanted: list[str], words: list[str], is_open: bool) -> bool:
     )
 
 
-@QUICK
-@given(texts=DOCUMENTS, queries=st.lists(st.lists(TERMS, min_size=1, max_size=3), min_size=1, max_size=6))
-def test_it_finds_what_a_scan_finds(
-    open_index: Opener, texts: list[tuple[str, list[str]]], queries: list[list[Term]]
-) -> None:
+def test_it_finds_what_a_scan_finds(adapter: str, open_index: Opener) -> None:
     """For any texts and any terms, the same messages as looking at each text, ranked or by date."""
+    queries = st.lists(st.lists(TERMS, min_size=1, max_size=3), min_size=1, max_size=6)
+    quick(adapter)(given(st.just(open_index), DOCUMENTS, queries)(compare_with_a_scan))()
+
+
+def compare_with_a_scan(open_index: Opener, texts: list[tuple[str, list[str]]], queries: list[list[Term]]) -> None:
     documents = [document(n, body, file_names=tuple(names)) for n, (body, names) in enumerate(texts, 1)]
 
     async def check() -> None:
@@ -389,11 +592,13 @@ OPERATIONS: st.SearchStrategy[Operations] = st.lists(
 )
 
 
-@QUICK
-@given(operations=OPERATIONS, needles=st.lists(NEEDLES, min_size=1, max_size=4))
-def test_it_follows_every_change(open_index: Opener, operations: Operations, needles: list[str]) -> None:
+def test_it_follows_every_change(adapter: str, open_index: Opener) -> None:
     """After any series of applies, each made twice, it finds exactly what a dictionary of the last texts holds."""
+    needles = st.lists(NEEDLES, min_size=1, max_size=4)
+    quick(adapter)(given(st.just(open_index), OPERATIONS, needles)(follow_changes))()
 
+
+def follow_changes(open_index: Opener, operations: Operations, needles: list[str]) -> None:
     async def check() -> None:
         texts: dict[str, str] = {}
         with TemporaryDirectory() as folder:
@@ -401,7 +606,8 @@ def test_it_follows_every_change(open_index: Opener, operations: Operations, nee
                 for upserts, removals in operations:
                     for _ in range(2):
                         await index.apply(
-                            [document(number, text) for number, text in upserts], [f"m{number}" for number in removals]
+                            [document(number, text) for number, text in upserts],
+                            gone(*(f"m{number}" for number in removals)),
                         )
                     texts |= {f"m{number}": text for number, text in upserts}
                     texts = {id_: text for id_, text in texts.items() if int(id_[1:]) not in removals}

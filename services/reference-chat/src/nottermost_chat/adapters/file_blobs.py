@@ -28,6 +28,8 @@ class FileBlobStore:
     They are named by a hash: the keys are ULIDs, whose first characters hardly ever change.
     """
 
+    links = None  # uploads and downloads go through the API
+
     def __init__(self, folder: Path) -> None:
         """Create the folder where needed, and remove what unfinished uploads left."""
         self._folder, self._incoming = folder, folder / "incoming"
@@ -79,8 +81,7 @@ class FileBlobStore:
         await asyncio.to_thread(target.unlink, missing_ok=True)
 
     def _path_of(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise BadRequest(f"{key!r} is no key of a file: expected up to 200 of A-Z a-z 0-9 . _ -")
+        check_key(key)
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:2] / key
 
     def _open_incoming(self) -> IO[bytes]:
@@ -97,6 +98,12 @@ class FileBlobStore:
                 incoming.rename(target)
         _sync_folder(target.parent)
         _sync_folder(self._folder)
+
+
+def check_key(key: str) -> None:
+    """Raises BadRequest unless it is a key that every store takes as it is."""
+    if not _KEY.fullmatch(key):
+        raise BadRequest(f"{key!r} is no key of a file: expected up to 200 of A-Z a-z 0-9 . _ -")
 
 
 async def _write(file: IO[bytes], chunks: AsyncIterator[bytes], bytes_max: int) -> int:

@@ -7,7 +7,7 @@ is checked on the rows that the other conditions leave.
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,13 @@ from typing import Final
 import msgspec
 
 from nottermost_chat.adapters.sqlite import SqliteFile
-from nottermost_chat.errors import StartError
-from nottermost_chat.ports import SearchDocument, SearchHit, SearchQuery, SearchResult
+from nottermost_chat.errors import Conflict, StartError
+from nottermost_chat.ports import SearchDocument, SearchHit, SearchQuery, SearchRemoval, SearchResult
 from nottermost_chat.search.normalise import FIELD_END, Needles, find_needles, normalise, word_form
 
-VERSION: Final = 1
+VERSION: Final = 2
+
+_State = SearchDocument | SearchRemoval
 
 _TRIGRAM_SINCE: Final = (3, 34, 0)
 _SECURE_DELETE_SINCE: Final = (3, 42, 0)
@@ -30,7 +32,8 @@ SCHEMA: Final = """
 CREATE TABLE documents (
   id INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, conversation_id TEXT NOT NULL, seq INTEGER NOT NULL,
   sender_id TEXT NOT NULL, created_at INTEGER NOT NULL,
-  has_file INTEGER NOT NULL, has_link INTEGER NOT NULL, has_reaction INTEGER NOT NULL
+  has_file INTEGER NOT NULL, has_link INTEGER NOT NULL, has_reaction INTEGER NOT NULL,
+  version INTEGER NOT NULL DEFAULT 0, rebuild INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX documents_by_conversation ON documents (conversation_id, seq);
 
@@ -42,6 +45,17 @@ CREATE VIRTUAL TABLE trigrams USING fts5 (
   text, content = 'texts', content_rowid = 'id', tokenize = 'trigram case_sensitive 1'
 )
 """
+# A rebuild marks what is applied while it runs, and in the end removes what it did not mark.
+_REBUILDS: Final = """;
+CREATE TABLE rebuilds (rebuild INTEGER PRIMARY KEY, state TEXT NOT NULL);  -- the last one: running, finished or abandoned
+CREATE TABLE removed (
+  message_id TEXT PRIMARY KEY, version INTEGER NOT NULL, rebuild INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+_UPGRADES: Final = {
+    1: "ALTER TABLE documents ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
+    " ALTER TABLE documents ADD COLUMN rebuild INTEGER NOT NULL DEFAULT 0" + _REBUILDS
+}
 _SECURE_DELETE: Final = "; INSERT INTO trigrams (trigrams, rank) VALUES ('secure-delete', 1)"
 # Without that option (before 3.42) the trigrams of a removed text stay in their segment, from which
 # it could be put together again, until all segments have been merged: a few pages with each `apply`.
@@ -51,11 +65,18 @@ _FIND_OLD = (
     "SELECT d.message_id, d.id, t.text FROM json_each(?) AS j"
     " JOIN documents AS d ON d.message_id = j.value JOIN texts AS t ON t.id = d.id"
 )
+# While a rebuild runs, what it has not marked is no reason to refuse anything.
+_FIND_VERSIONS = (
+    "SELECT message_id, version FROM (SELECT message_id, version, rebuild FROM documents"
+    " UNION ALL SELECT message_id, version, rebuild FROM removed)"
+    " WHERE message_id IN (SELECT value FROM json_each(?)) AND rebuild >= ?"
+)
 _PUT_DOCUMENT = (
-    "INSERT INTO documents (message_id, conversation_id, seq, sender_id, created_at, has_file, has_link, has_reaction)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET conversation_id = excluded.conversation_id,"
+    "INSERT INTO documents (message_id, conversation_id, seq, sender_id, created_at, has_file, has_link, has_reaction,"
+    " version, rebuild) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET conversation_id = excluded.conversation_id,"
     " seq = excluded.seq, sender_id = excluded.sender_id, created_at = excluded.created_at,"
-    " has_file = excluded.has_file, has_link = excluded.has_link, has_reaction = excluded.has_reaction"
+    " has_file = excluded.has_file, has_link = excluded.has_link, has_reaction = excluded.has_reaction,"
+    " version = excluded.version, rebuild = excluded.rebuild"
 )
 
 
@@ -74,20 +95,18 @@ class FtsSearchIndex:
         self._path, self.is_new = path, not path.exists()
         if not self.is_new:
             _check_readable(path)
-        self._file = SqliteFile(path, SCHEMA + (_SECURE_DELETE if self._deletes_securely else ""), VERSION)
+        self._file = SqliteFile(
+            path, SCHEMA + _REBUILDS + (_SECURE_DELETE if self._deletes_securely else ""), VERSION, upgrades=_UPGRADES
+        )
         self._scrubbing = asyncio.Lock()
         # What the process before this one left undone is not known: then do it.
         self._segments_hold_removed = not (self.is_new or self._deletes_securely)
         self._wal_holds_removed = not self.is_new
 
-    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[str]) -> None:
-        gone = frozenset(removals)
-        documents = {document.message_id: document for document in upserts if document.message_id not in gone}
-
+    async def apply(self, upserts: Sequence[SearchDocument], removals: Sequence[SearchRemoval]) -> None:
         def write(connection: sqlite3.Connection) -> None:
-            if _apply(connection, documents, gone):
-                self._segments_hold_removed = not self._deletes_securely
-                self._wal_holds_removed = True
+            if _apply(connection, _newest([*upserts, *removals])):
+                self._note_removed()
             if self._segments_hold_removed:
                 self._segments_hold_removed = _merge_segments(connection)
                 self._wal_holds_removed = True
@@ -111,9 +130,27 @@ class FtsSearchIndex:
         await self._file.write(write)
         await self._scrub()
 
+    async def begin_rebuild(self) -> str:
+        return str(await self._file.write(_begin_rebuild))
+
+    async def finish_rebuild(self, rebuild: str) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            if _finish_rebuild(connection, rebuild):
+                self._note_removed()
+
+        await self._file.write(write)
+        await self._scrub()
+
+    async def abandon_rebuild(self, rebuild: str) -> None:
+        await self._file.write(lambda connection: _end_rebuild(connection, rebuild, "abandoned"))
+
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         await self._file.close()
+
+    def _note_removed(self) -> None:
+        self._segments_hold_removed = not self._deletes_securely
+        self._wal_holds_removed = True
 
     async def _scrub(self) -> None:
         """Empty the write-ahead log when it still holds pages with texts that were removed.
@@ -142,7 +179,34 @@ def _empty_wal(path: Path) -> bool:
     return not busy
 
 
-def _apply(connection: sqlite3.Connection, documents: Mapping[str, SearchDocument], gone: frozenset[str]) -> bool:
+def _newest(states: Iterable[_State]) -> dict[str, _State]:
+    """The one of the highest version of each message; of equal ones the last."""
+    newest: dict[str, _State] = {}
+    for state in states:
+        known = newest.get(state.message_id)
+        if known is None or known.version <= state.version:
+            newest[state.message_id] = state
+    return newest
+
+
+def _apply(connection: sqlite3.Connection, states: Mapping[str, _State]) -> bool:
+    """Returns whether any text went away."""
+    rebuild, is_running = _last_rebuild(connection)
+    ids = msgspec.json.encode(list(states)).decode()
+    versions = dict(connection.execute(_FIND_VERSIONS, (ids, rebuild if is_running else 0)).fetchall())
+    states = {id_: state for id_, state in states.items() if versions.get(id_, -1) <= state.version}
+    documents = {id_: state for id_, state in states.items() if isinstance(state, SearchDocument)}
+    gone = states.keys() - documents.keys()
+    connection.executemany("DELETE FROM removed WHERE message_id = ?", ((id_,) for id_ in documents))
+    connection.executemany(
+        "INSERT OR REPLACE INTO removed VALUES (?, ?, ?)", ((id_, states[id_].version, rebuild) for id_ in gone)
+    )
+    return _put(connection, documents, gone, rebuild)
+
+
+def _put(
+    connection: sqlite3.Connection, documents: Mapping[str, SearchDocument], gone: Collection[str], rebuild: int
+) -> bool:
     """Returns whether any text went away."""
     ids = msgspec.json.encode([*documents, *gone]).decode()
     old = {message_id: (rowid, text) for message_id, rowid, text in connection.execute(_FIND_OLD, (ids,))}
@@ -153,13 +217,41 @@ def _apply(connection: sqlite3.Connection, documents: Mapping[str, SearchDocumen
     connection.executemany("DELETE FROM documents WHERE message_id = ?", ((message_id,) for message_id in gone))
     added = []
     for message_id, document in documents.items():
-        cursor = connection.execute(_PUT_DOCUMENT, _row_of(document))
+        cursor = connection.execute(_PUT_DOCUMENT, (*_row_of(document), document.version, rebuild))
         rowid, text = old.get(message_id, (cursor.lastrowid, None))
         if texts[message_id] != text:
             added.append((rowid, texts[message_id]))
     connection.executemany("INSERT INTO texts VALUES (?, ?, ?)", ((id_, text, _words_of(text)) for id_, text in added))
     connection.executemany("INSERT INTO trigrams (rowid, text) VALUES (?, ?)", added)
     return bool(outdated)
+
+
+def _last_rebuild(connection: sqlite3.Connection) -> tuple[int, bool]:
+    """Its number, 0 before the first, and whether it runs."""
+    row = connection.execute("SELECT rebuild, state = 'running' FROM rebuilds").fetchone()
+    return (row[0], bool(row[1])) if row else (0, False)
+
+
+def _begin_rebuild(connection: sqlite3.Connection) -> int:
+    number = _last_rebuild(connection)[0] + 1
+    connection.execute("DELETE FROM rebuilds")
+    connection.execute("INSERT INTO rebuilds VALUES (?, 'running')", (number,))
+    return number
+
+
+def _end_rebuild(connection: sqlite3.Connection, rebuild: str, state: str) -> bool:
+    """Returns whether it was running."""
+    connection.execute("UPDATE rebuilds SET state = ? WHERE rebuild = ? AND state = 'running'", (state, rebuild))
+    return bool(connection.execute("SELECT changes()").fetchone()[0])
+
+
+def _finish_rebuild(connection: sqlite3.Connection, rebuild: str) -> bool:
+    """Returns whether any text went away. Raises Conflict."""
+    if not _end_rebuild(connection, rebuild, "finished"):
+        raise Conflict(f"the rebuild {rebuild} was replaced by a later one, or has ended: see whether that one runs")
+    connection.execute("DELETE FROM removed WHERE rebuild < ?", (rebuild,))
+    unmarked = connection.execute("SELECT message_id FROM documents WHERE rebuild < ?", (rebuild,)).fetchall()
+    return _put(connection, {}, [message_id for (message_id,) in unmarked], 0)
 
 
 def _merge_segments(connection: sqlite3.Connection) -> bool:
@@ -192,8 +284,8 @@ def _row_of(document: SearchDocument) -> tuple[object, ...]:
 
 def _clear(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO trigrams (trigrams) VALUES ('delete-all')")
-    connection.execute("DELETE FROM texts")
-    connection.execute("DELETE FROM documents")
+    for table in ("texts", "documents", "removed"):
+        connection.execute(f"DELETE FROM {table}")
 
 
 class _Conditions:

@@ -9,7 +9,7 @@ PRESENCE_S = 60  # ADR 0011: a user who vanishes shows as online for at most thi
 
 
 class MemoryRoutes:
-    """Routes in memory. `monotonic` gives seconds."""
+    """Routes in memory: they end with the process, so they need no lifetime. `monotonic` gives seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -20,11 +20,13 @@ class MemoryRoutes:
         for user_id in user_ids:
             self._gateways[user_id] = self._gateways.get(user_id, frozenset()) | {gateway_id}
 
-    async def unregister(self, gateway_id: str, user_ids: Sequence[str]) -> None:
+    async def unregister(self, gateway_id: str, user_ids: Sequence[str], *, now_ms: int) -> None:
         for user_id in user_ids:
             rest = self._gateways.pop(user_id, frozenset()) - {gateway_id}
             if rest:
                 self._gateways[user_id] = rest
+            else:
+                await self.touch(user_id, Presence.OFFLINE, now_ms=now_ms)
 
     async def gateways_of(self, user_ids: Sequence[str]) -> dict[str, frozenset[str]] | None:
         found = self._gateways

@@ -9,9 +9,28 @@ from typing import Any, Final
 
 import msgspec
 
+from nottermost_chat.adapters.sql_rows import (
+    SKELETON,
+    STATE,
+    encode_detail,
+    key_of,
+    qualified,
+    read_entry,
+    read_head,
+    read_message,
+)
 from nottermost_chat.adapters.sqlite import SqliteFile
-from nottermost_chat.model import Detail, Entry, EntryKind, Head, LogRecord, Message, Reaction
-from nottermost_chat.ports import AppendRefused, Batch, NewEntry, OpKey, RepublishNote, Stored, TargetChange
+from nottermost_chat.model import Entry, EntryKind, Head, LogRecord, Message, Reaction
+from nottermost_chat.ports import (
+    AppendRefused,
+    Batch,
+    BatchLimits,
+    NewEntry,
+    OpKey,
+    RepublishNote,
+    Stored,
+    TargetChange,
+)
 
 VERSION: Final = 2
 
@@ -72,17 +91,12 @@ DROP TABLE republish
 """,
 }
 
-_SKELETON = (
-    "conversation_id, epoch, seq, kind, actor_id, message_id, target_seq, created_at, members_seq, messages,"
-    " channel_mentions, op_id, detail"
-)
-_STATE = f"{_SKELETON}, version, changed_seq, edited_at, deleted_at, redacted"
 INSERT_ENTRY: Final = (
-    f"INSERT INTO entries ({_SKELETON}, fingerprint, large, silent, thread_id) VALUES ({', '.join('?' * 17)})"
+    f"INSERT INTO entries ({SKELETON}, fingerprint, large, silent, thread_id) VALUES ({', '.join('?' * 17)})"
 )
 INSERT_TEXT: Final = "INSERT INTO texts VALUES (?, ?, ?, ?, ?)"
 MOVE_HEAD: Final = (
-    "UPDATE heads SET epoch = ?, seq = ?, floor_seq = ?, members_seq = ?, messages = ?, channel_mentions = ?,"
+    "UPDATE heads SET epoch = ?, seq = ?, floor_seq = max(floor_seq, ?), members_seq = ?, messages = ?, channel_mentions = ?,"
     " created_at = ?, members = ?, large = ? WHERE conversation_id = ? AND epoch = ? AND seq = ?"
 )
 _NEW_HEAD = f"INSERT OR IGNORE INTO heads VALUES ({', '.join('?' * 10)})"
@@ -92,15 +106,11 @@ _CHANGE_TARGET = (
     " WHERE message_id = ? AND kind = 'message' AND version = ? AND (deleted_at IS NOT NULL) = ? AND redacted = 0"
 )
 
-_encode = msgspec.json.Encoder().encode
-_decode_detail = msgspec.json.Decoder(Detail).decode
-_EMPTY_DETAIL = Detail()
-_EMPTY_DETAIL_BYTES = _encode(_EMPTY_DETAIL)
-_KINDS = {kind.value: kind for kind in EntryKind}
-
 
 class SqliteStore:
     """MessageStore on one SQLite file, and the positions of those who follow its log."""
+
+    limits = BatchLimits()
 
     def __init__(self, file: SqliteFile) -> None:
         self._file = file
@@ -115,7 +125,7 @@ class SqliteStore:
 
     async def heads(self, conversation_ids: Sequence[str]) -> dict[str, Head]:
         sql = f"SELECT * FROM heads WHERE conversation_id IN ({_marks(conversation_ids)})"
-        return await self._file.read(lambda db: {row[0]: _head(row) for row in db.execute(sql, conversation_ids)})
+        return await self._file.read(lambda db: {row[0]: read_head(row) for row in db.execute(sql, conversation_ids)})
 
     async def stored(self, keys: Sequence[OpKey]) -> dict[OpKey, Stored]:
         return await self._file.read(lambda db: _stored(db, keys))
@@ -139,9 +149,9 @@ class SqliteStore:
         return await self._file.write(lambda db: db.execute(sql, (older_than_ms,)).rowcount)
 
     async def entries(self, conversation_id: str, after_seq: int, limit: int) -> list[Entry]:
-        sql = f"SELECT {_SKELETON} FROM entries WHERE conversation_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        sql = f"SELECT {SKELETON} FROM entries WHERE conversation_id = ? AND seq > ? ORDER BY seq LIMIT ?"
         args = (conversation_id, after_seq, limit)
-        return await self._file.read(lambda db: [_entry(row) for row in db.execute(sql, args)])
+        return await self._file.read(lambda db: [read_entry(row) for row in db.execute(sql, args)])
 
     async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
         where, args = "entry.conversation_id = ? AND entry.seq > ? ORDER BY entry.seq", (conversation_id, after_seq)
@@ -202,7 +212,7 @@ class SqliteStore:
             " AND kind = 'message' AND deleted_at IS NULL AND redacted = 0 ORDER BY seq DESC LIMIT 1)"
             " FROM json_each(?) AS wanted)"
         )
-        args = (_encode(list(conversation_ids)).decode(),)
+        args = (msgspec.json.encode(list(conversation_ids)).decode(),)
 
         def work(db: sqlite3.Connection) -> dict[str, Message]:
             return {message.entry.conversation_id: message for message in _messages(db, where, args, extras=False)}
@@ -231,10 +241,10 @@ class SqliteStore:
 
     async def deleted_before(self, deleted_at: int, limit: int) -> list[Entry]:
         sql = (
-            f"SELECT {_SKELETON} FROM entries WHERE deleted_at < ? AND deleted_at IS NOT NULL AND redacted = 0"
+            f"SELECT {SKELETON} FROM entries WHERE deleted_at < ? AND deleted_at IS NOT NULL AND redacted = 0"
             " ORDER BY deleted_at LIMIT ?"
         )
-        return await self._file.read(lambda db: [_entry(row) for row in db.execute(sql, (deleted_at, limit))])
+        return await self._file.read(lambda db: [read_entry(row) for row in db.execute(sql, (deleted_at, limit))])
 
     async def trim(self, conversation_id: str, floor_seq: int) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -297,6 +307,32 @@ class SqliteStore:
 
         await self._file.write(work)
 
+    async def position_before(self, created_at: int) -> int:
+        """The log position before the first entry created at that time or later; the end's if there is none."""
+        sql = (
+            "SELECT coalesce(min(log_position) - 1, (SELECT max(log_position) FROM entries), 0) FROM entries"
+            " WHERE created_at >= ?"
+        )
+        return await self._file.read(lambda db: int(db.execute(sql, (created_at,)).fetchone()[0]))
+
+    async def dead_letters(self, name: str, after: int, limit: int) -> list[tuple[int, str, LogRecord | None]]:
+        """Position, reason and record of what a consumer set aside after a position; retention may have removed it."""
+        sql = "SELECT log_position, reason FROM dead_letters WHERE consumer = ? AND log_position > ? ORDER BY 1 LIMIT ?"
+
+        def work(db: sqlite3.Connection) -> list[tuple[int, str, LogRecord | None]]:
+            dead = db.execute(sql, (name, after, limit)).fetchall()
+            where = f"entry.log_position IN ({_marks(dead)})"
+            found = _log_records(db, where, [position for position, _ in dead], limit)
+            records = {record.log_position: record for record in found}
+            return [(position, reason, records.get(position)) for position, reason in dead]
+
+        return await self._file.read(work)
+
+    async def drop_dead_letters(self, name: str, positions: Sequence[int]) -> None:
+        """They were handled after all."""
+        sql = "DELETE FROM dead_letters WHERE consumer = ? AND log_position = ?"
+        await self._file.write(lambda db: db.executemany(sql, [(name, position) for position in positions]))
+
 
 def append(db: sqlite3.Connection, batch: Batch) -> list[int]:
     """Write the batch inside the current transaction; see MessageStore.append."""
@@ -304,7 +340,7 @@ def append(db: sqlite3.Connection, batch: Batch) -> list[int]:
     lost = [move.expected.conversation_id for move in batch.moves if not _move_head(db, move.expected, move.next)]
     stale = [new.target.message_id for new in entries if new.target and not _change_target(db, new, new.target)]
     if lost or stale:
-        raise AppendRefused(_stored(db, [_key(new.entry) for new in entries]), lost, stale)
+        raise AppendRefused(_stored(db, [key_of(new.entry) for new in entries]), lost, stale)
     try:
         first = int(db.execute("SELECT coalesce(max(log_position), 0) + 1 FROM entries").fetchone()[0])
         db.executemany(INSERT_ENTRY, [entry_row(new) for new in entries])
@@ -312,7 +348,7 @@ def append(db: sqlite3.Connection, batch: Batch) -> list[int]:
     except sqlite3.IntegrityError as error:
         # What this very batch inserted before the failing entry is no repeat, and is about to be undone.
         ours = [new.entry for new in entries]
-        found = _stored(db, [_key(entry) for entry in ours])
+        found = _stored(db, [key_of(entry) for entry in ours])
         repeats = {key: stored for key, stored in found.items() if stored.entry not in ours}
         if not repeats:
             raise
@@ -330,7 +366,7 @@ def entry_row(new: NewEntry) -> tuple[Any, ...]:
     return (
         entry.conversation_id, entry.epoch, entry.seq, entry.kind.value, entry.actor_id, entry.message_id,
         entry.target_seq, entry.created_at, entry.members_seq, entry.messages, entry.channel_mentions, entry.op_id,
-        _EMPTY_DETAIL_BYTES if detail == _EMPTY_DETAIL else _encode(detail), new.fingerprint,
+        encode_detail(detail), new.fingerprint,
         new.large, new.silent, detail.thread_id,
     )  # fmt: skip
 
@@ -382,12 +418,12 @@ def _set_reaction(db: sqlite3.Connection, entry: Entry) -> None:
 
 
 def _stored(db: sqlite3.Connection, keys: Iterable[OpKey]) -> dict[OpKey, Stored]:
-    sql = f"SELECT {_SKELETON}, fingerprint FROM entries WHERE conversation_id = ? AND actor_id = ? AND op_id = ?"
+    sql = f"SELECT {SKELETON}, fingerprint FROM entries WHERE conversation_id = ? AND actor_id = ? AND op_id = ?"
     found = {}
     for key in keys:
         row = db.execute(sql, key).fetchone()
         if row is not None:
-            found[key] = Stored(_entry(row), row[13])
+            found[key] = Stored(read_entry(row), row[13])
     return found
 
 
@@ -395,7 +431,7 @@ def _messages(
     db: sqlite3.Connection, where: str, args: Sequence[Any], order: str = "", *, extras: bool = True
 ) -> list[Message]:
     rows = db.execute(
-        f"SELECT found.*, texts.preview, texts.has_more FROM (SELECT {_STATE} FROM entries WHERE {where}{order}) AS found"
+        f"SELECT found.*, texts.preview, texts.has_more FROM (SELECT {STATE} FROM entries WHERE {where}{order}) AS found"
         " LEFT JOIN texts ON texts.message_id = found.message_id AND texts.version = found.version",
         args,
     ).fetchall()
@@ -404,15 +440,7 @@ def _messages(
     ids = [row[5] for row in rows]
     reactions = _reactions(db, ids) if extras else {}
     replies = _replies(db, ids) if extras else {}
-    return [_message(row, reactions.get(row[5], ()), replies.get(row[5], (0, None))) for row in rows]
-
-
-def _message(row: tuple[Any, ...], reactions: tuple[Reaction, ...], replies: tuple[int, int | None]) -> Message:
-    shown = row[16] is None and not row[17]
-    return Message(
-        _entry(row), row[18] if shown else None, bool(row[19]) if shown else False, row[13], row[14], row[15], row[16],
-        bool(row[17]), reactions if shown else (), *replies,
-    )  # fmt: skip
+    return [read_message(row, reactions.get(row[5], ()), replies.get(row[5], (0, None))) for row in rows]
 
 
 def _with_body(db: sqlite3.Connection, message: Message) -> Message:
@@ -443,7 +471,7 @@ def _replies(db: sqlite3.Connection, message_ids: Sequence[str]) -> dict[str, tu
 
 def _log_records(db: sqlite3.Connection, where: str, args: Sequence[Any], limit: int) -> list[LogRecord]:
     sql = (
-        f"SELECT {', '.join('entry.' + name.strip() for name in _SKELETON.split(','))}, entry.large, entry.silent,"
+        f"SELECT {qualified(SKELETON, 'entry')}, entry.large, entry.silent,"
         " entry.log_position, texts.preview, texts.has_more"
         " FROM entries AS entry LEFT JOIN entries AS target ON entry.kind IN ('message', 'edit', 'delete')"
         " AND target.message_id = entry.message_id AND target.kind = 'message'"
@@ -452,25 +480,9 @@ def _log_records(db: sqlite3.Connection, where: str, args: Sequence[Any], limit:
         f" WHERE {where} LIMIT ?"
     )
     return [
-        LogRecord(_entry(row), bool(row[13]), row[16], bool(row[17]), bool(row[14]), row[15])
+        LogRecord(read_entry(row), bool(row[13]), row[16], bool(row[17]), bool(row[14]), row[15])
         for row in db.execute(sql, (*args, limit))
     ]
-
-
-def _key(entry: Entry) -> OpKey:
-    return (entry.conversation_id, entry.actor_id, entry.op_id)
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    detail = row[12]
-    return Entry(
-        row[0], row[1], row[2], _KINDS[row[3]], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11],
-        _EMPTY_DETAIL if detail == _EMPTY_DETAIL_BYTES else _decode_detail(detail),
-    )  # fmt: skip
-
-
-def _head(row: tuple[Any, ...]) -> Head:
-    return Head(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], bool(row[9]))
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -4,22 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import structlog
-
+from nottermost_chat.adapters.hand_over import hand_over
 from nottermost_chat.adapters.sqlite_store import SqliteStore
-from nottermost_chat.errors import ChatError, Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import LogRecord
-from nottermost_chat.ports import Handler
+from nottermost_chat.ports import DeadLetter, Handler
 
 RECENT_MAX = 20_000  # records kept in memory; who falls further behind reads them from the store
 BATCH_MAX = 500
-ATTEMPTS = 3
-RETRY_S = 0.05  # then twice as long each time, up to
-RETRY_S_MAX = 5.0  # which is how much later a consumer is when what it needs comes back
 COMMIT_EVERY_S = 0.5  # positions are written this often: a crash repeats at most that much, which is allowed
-
-logger = structlog.get_logger(__name__)
 
 
 class StoreLog:
@@ -62,6 +55,31 @@ class StoreLog:
                 await self._store.commit_position(group, position, dead)
                 committed, committed_at, dead = position, self._monotonic(), []
 
+    async def replay(self, handler: Handler, since_ms: int) -> int:
+        position, end, count = await self._store.position_before(since_ms), await self._store.log_end(), 0
+        while position < end:
+            batch = await self._store.log_records(position, min(BATCH_MAX, end - position))
+            if not batch:
+                break
+            wanted = [record for record in batch if record.entry.created_at >= since_ms]
+            if wanted:
+                await handler(wanted)
+            position, count = batch[-1].log_position, count + len(wanted)
+        return count
+
+    async def dead_letters(self, group: str, limit: int) -> list[DeadLetter]:
+        return [DeadLetter(record, reason) for _, reason, record in await self._store.dead_letters(group, 0, limit)]
+
+    async def redrive(self, group: str, handler: Handler) -> int:
+        after, count = 0, 0
+        while dead := await self._store.dead_letters(group, after, BATCH_MAX):
+            batch = [record for _, _, record in dead if record is not None]
+            refused = {one.index for one in await hand_over(handler, batch, group=group)} if batch else set()
+            taken = [record.log_position for index, record in enumerate(batch) if index not in refused]
+            await self._store.drop_dead_letters(group, taken)
+            after, count = dead[-1][0], count + len(taken)
+        return count
+
     async def _end(self) -> int:
         return self._recent[-1].log_position if self._recent else await self._store.log_end()
 
@@ -80,20 +98,8 @@ class StoreLog:
         return await self._store.log_records(position, BATCH_MAX)
 
     async def _handle(self, group: str, handler: Handler, batch: Sequence[LogRecord]) -> list[tuple[int, str]]:
-        """Handle a batch; what is refused alone too is set aside. Returns (position, reason) of those."""
-        refusals, pause_s = 0, RETRY_S
-        while refusals < ATTEMPTS:
-            try:
-                await handler(batch)
-            except (ChatError, OSError, ValueError, LookupError, TypeError) as error:
-                away = isinstance(error, (Unavailable, OSError))  # which says nothing about the records
-                refusals += not away
-                logger.warning("consumer_failed", group=group, away=away, records=len(batch), error=repr(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S_MAX)
-            else:
-                return []
-        if len(batch) == 1:
-            self._metrics.dead_letters.labels(group).inc()
-            return [(batch[0].log_position, "refused three times")]
-        return [dead for record in batch for dead in await self._handle(group, handler, [record])]
+        """Handle a batch; returns (position, reason) of what is set aside."""
+        refused = await hand_over(handler, batch, group=group)
+        if refused:
+            self._metrics.dead_letters.labels(group).inc(len(refused))
+        return [(batch[one.index].log_position, one.reason) for one in refused]

@@ -22,6 +22,7 @@ from nottermost_chat.errors import (
     RateLimited,
 )
 from nottermost_chat.model import (
+    INLINE_BYTES_MAX,
     LARGE_FROM,
     LARGE_UNTIL,
     Detail,
@@ -33,9 +34,8 @@ from nottermost_chat.model import (
     Message,
     Role,
 )
-from nottermost_chat.ports import AppendRequest, Batch, HeadMove, NewEntry, OpKey, Picture, TargetChange
+from nottermost_chat.ports import AppendRequest, Batch, BatchLimits, HeadMove, NewEntry, OpKey, Picture, TargetChange
 
-BATCH_ITEMS_MAX: Final = 90  # a DynamoDB transaction takes 100 items; heads and texts need the rest
 BATCH_BYTES_MAX: Final = 1_000_000
 EMOJI_CHARS_MAX: Final = 64
 KINDS: Final = {kind.value: kind for kind in EntryKind}
@@ -102,9 +102,16 @@ def key_of(request: AppendRequest) -> OpKey:
     return (request.conversation_id, request.actor_id, request.op_id)
 
 
+def size_of(request: AppendRequest) -> int:
+    """Bytes of the text; of a short one characters, which is near enough."""
+    length = len(request.body)
+    return length if length <= INLINE_BYTES_MAX else len(request.body.encode())
+
+
 def make_plan(
-    requests: Sequence[AppendRequest], known: Sequence[Known], heads: Mapping[str, Head], now_ms: int, undo_ms: int
-) -> Plan:
+    requests: Sequence[AppendRequest], known: Sequence[Known], heads: Mapping[str, Head], now_ms: int, undo_ms: int,
+    limits: BatchLimits,
+) -> Plan:  # fmt: skip
     """Judge the requests in their order and lay out one batch.
 
     Args:
@@ -118,14 +125,14 @@ def make_plan(
     repeat_of: dict[int, int] = {}
     touched: set[str] = set()
     changed_members: set[str] = set()
-    size = 0
+    size, items, full = 0, 0, False
     for index, (request, facts) in enumerate(zip(requests, known, strict=True)):
         key = key_of(request)
         if key in first:
             repeat_of[index] = first[key]
             outcomes.append(None)
             continue
-        full = len(entries) >= BATCH_ITEMS_MAX or (entries and size + len(request.body) > BATCH_BYTES_MAX)
+        full = full or len(entries) >= limits.entries or (size > 0 and size + size_of(request) > BATCH_BYTES_MAX)
         conversation_id = request.conversation_id
         # The second change of a target, and whatever follows a change of members, is judged on what that leaves.
         if full or (request.message_id and request.message_id in touched) or conversation_id in changed_members:
@@ -136,8 +143,13 @@ def make_plan(
         except ChatError as error:
             outcomes.append(error)
             continue
+        items += limits.items_of(new)
+        if entries and items > limits.items:
+            full = True
+            outcomes.append(None)
+            continue
         first[key] = index
-        size += len(request.body)
+        size += size_of(request)
         if request.message_id:
             touched.add(request.message_id)
         if new.entry.kind is EntryKind.MEMBERSHIP:

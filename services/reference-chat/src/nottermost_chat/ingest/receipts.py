@@ -8,7 +8,7 @@ import structlog
 from nottermost_chat.clock import Clock
 from nottermost_chat.errors import ChatError
 from nottermost_chat.model import RECEIPT_MEMBERS_MAX, Entry, Head
-from nottermost_chat.ports import Cursor, Delivery, Memberships, MessageStore, Signal
+from nottermost_chat.ports import Cursor, Memberships, MessageStore, Signal, Signals
 from nottermost_chat.protocol import MeRead, ReceiptChanged
 
 EVERY_S = 1.0
@@ -21,8 +21,8 @@ _encode = msgspec.json.Encoder().encode
 class Receipts:
     """Collects marks and writes them. Cursors only rise, so a mark may come twice or late."""
 
-    def __init__(self, store: MessageStore, memberships: Memberships, delivery: Delivery, clock: Clock) -> None:
-        self._store, self._memberships, self._delivery, self._clock = store, memberships, delivery, clock
+    def __init__(self, store: MessageStore, memberships: Memberships, signals: Signals, clock: Clock) -> None:
+        self._store, self._memberships, self._signals, self._clock = store, memberships, signals, clock
         self._read: dict[tuple[str, str], int] = {}
         self._delivered: dict[tuple[str, str], int] = {}
         self._sent: dict[tuple[str, str], Entry] = {}
@@ -105,7 +105,7 @@ class Receipts:
     async def _tell(self, cursor: Cursor, head: Head, others: bool) -> None:
         if others and head.members <= RECEIPT_MEMBERS_MAX:
             frame = ReceiptChanged(cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq)
-            await self._delivery.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))
+            await self._signals.signal(Signal(cursor.conversation_id, _encode(frame), cursor.user_id))
         if cursor.read_seq:  # else only more has been delivered
             read = MeRead(cursor.conversation_id, cursor.read_seq)
-            await self._delivery.signal(Signal(to_user=cursor.user_id, frame=_encode(read)))
+            await self._signals.signal(Signal(to_user=cursor.user_id, frame=_encode(read)))

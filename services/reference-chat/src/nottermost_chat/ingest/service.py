@@ -2,21 +2,22 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 import structlog
 
 from nottermost_chat.clock import Clock
 from nottermost_chat.errors import BadRequest, ChatError, RateLimited, Unavailable
+from nottermost_chat.ingest.lanes import Lanes
 from nottermost_chat.ingest.plan import (
     BATCH_BYTES_MAX,
-    BATCH_ITEMS_MAX,
     InForce,
     Known,
     key_of,
     make_fingerprint,
     make_plan,
+    size_of,
 )
 from nottermost_chat.ingest.receipts import Receipts
 from nottermost_chat.ingest.republish import Publisher
@@ -25,12 +26,14 @@ from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import (
     INLINE_BYTES_MAX,
     MEMBERSHIP_CHANGES_MAX,
+    ConversationKind,
     Entry,
     EntryKind,
     Head,
     LogRecord,
     Member,
     Message,
+    Role,
 )
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.ports import (
@@ -38,7 +41,6 @@ from nottermost_chat.ports import (
     AppendRefused,
     AppendRequest,
     Attachments,
-    Batch,
     EventLog,
     Memberships,
     MessageStore,
@@ -59,6 +61,7 @@ OP_ID_CHARS_MAX = 64
 MEMBERSHIP_BURST = 5  # membership entries a channel takes at once; then joins share an entry a second,
 MEMBERSHIP_GAP_S = 1.0  # so that a crowd of a million does not make a million entries
 READ_PAGE = 500
+STAGES = ("queue", "store", "publish")  # of a message's time, as metrics and benchmarks name them
 
 logger = structlog.get_logger(__name__)
 
@@ -102,10 +105,12 @@ class IngestService:
         self._publisher = Publisher(store, log, clock, owner=instance)
         self._pictures = Pictures(memberships, store)
         self._heads: OrderedDict[str, Head] = OrderedDict()
-        self._queue: deque[Waiting] = deque()
+        self._lanes: Lanes[Waiting] = Lanes(_one_lane if store.limits.across else _lane_of_conversation)
         self._arrived = asyncio.Event()
         self._preparing: set[asyncio.Task[None]] = set()
         self._crowds = Crowds(clock.monotonic)
+        self._stages = [metrics.stage_seconds.labels(stage) for stage in STAGES]
+        self._submit_stage = metrics.stage_seconds.labels("submit")
 
     # --- what gateway and API call -----------------------------------------------------------
 
@@ -127,12 +132,22 @@ class IngestService:
         return done
 
     def _enqueue(self, waiting: Waiting) -> None:
-        self._queue.append(waiting)
+        self._lanes.add(waiting)
         self._arrived.set()
 
-    def _release_crowd(self, conversation_id: str) -> None:
-        for waiting in self._crowds.release(conversation_id):
+    def _requeue(self, several: Sequence[Waiting]) -> None:
+        for waiting in several:
             self._enqueue(waiting)
+
+    def _release_crowd(self, conversation_id: str) -> None:
+        self._requeue(self._crowds.release(conversation_id))
+
+    def kind_of(self, conversation_id: str) -> str:
+        """Of a conversation that was written to lately; "": not known here."""
+        head, picture = self._heads.get(conversation_id), self._pictures.known(conversation_id, 0)
+        if picture is not None:
+            return picture.kind.value
+        return ConversationKind.CHANNEL.value if head is not None and head.large else ""
 
     def mark(self, user_id: str, conversation_id: str, *, read_seq: int = 0, delivered_seq: int = 0) -> None:
         self._receipts.mark(user_id, conversation_id, read_seq=read_seq, delivered_seq=delivered_seq)
@@ -143,8 +158,8 @@ class IngestService:
             return Missed(conversation_id, after, reset=True)
         floor = head.floor_seq
         if user_id is not None:
-            picture = await self._pictures.at(conversation_id, head.members_seq)  # applies what a crash left
-            member = (await self._memberships.among(conversation_id, [user_id])).get(user_id)
+            picture = await self._picture(head, [user_id])  # applies what a crash left
+            member = None if picture is None else picture.members.get(user_id)
             if member is None or picture is None:
                 return Missed(conversation_id, head.position, reset=True)
             if picture.kind == "group":
@@ -165,13 +180,17 @@ class IngestService:
     # --- from a request to a place in the queue ----------------------------------------------
 
     def _check(self, request: AppendRequest, done: "asyncio.Future[Appended]") -> Waiting:
-        if len(self._queue) >= self._settings.limits.ingest_queue_max:
+        if self._settings.fenced:
+            raise Unavailable("this region stands by and stores nothing: repeat it in a moment, the other one does")
+        if len(self._lanes) >= self._settings.limits.ingest_queue_max:
             raise Unavailable("too many operations wait to be stored: repeat this one in a moment")
         if not 0 < len(request.op_id) <= OP_ID_CHARS_MAX:
             raise BadRequest(f"client_msg_id has {len(request.op_id)} characters, allowed are 1 to {OP_ID_CHARS_MAX}")
         check_characters(request.op_id)
         check_characters(request.emoji)
         waiting = Waiting(request, done, self._clock.monotonic())
+        if request.received_us:
+            self._submit_stage.observe(max(0, self._clock.now_us() - request.received_us) / 1e6)
         if request.kind in (EntryKind.MESSAGE, EntryKind.EDIT):
             check_body(request.body, may_be_empty=bool(request.file_ids))
             waiting.preview, waiting.has_more = make_preview(request.body)
@@ -183,7 +202,11 @@ class IngestService:
         return waiting
 
     async def _store_text_first(self, waiting: Waiting) -> None:
-        """A long message's text goes under its own key before the entry that refers to it."""
+        """A long message's text goes under its own key before the entry that refers to it.
+
+        That of an edit does not: which version it will be is known only when it is appended, and two
+        ingests would write to one key.
+        """
         try:
             await self._store.put_text(waiting.message_id, 1, waiting.request.body)
         except ChatError as error:
@@ -195,25 +218,34 @@ class IngestService:
     # --- the loop ----------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Append what is queued, one group after the other: what arrives meanwhile makes the next group."""
+        """Append what waits, in each lane one group after the other: what arrives meanwhile makes the next group."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publisher.run())
             tasks.create_task(self._receipts.run())
             while True:
                 await self._arrived.wait()
                 self._arrived.clear()
-                while self._queue:
-                    await self._append_some()
+                while (lane := self._lanes.claim()) is not None:
+                    tasks.create_task(self._append_from(lane))
 
-    async def _append_some(self) -> None:
+    async def _append_from(self, lane: str) -> None:
+        try:
+            await self._append_some(lane)
+        finally:
+            self._lanes.release(lane)
+            self._arrived.set()
+
+    async def _append_some(self, lane: str) -> None:
         group: list[Waiting] = []
         size, now = 0, self._clock.monotonic()
-        while self._queue and len(group) < BATCH_ITEMS_MAX and size < BATCH_BYTES_MAX:
-            waiting = self._queue.popleft()
+        while len(group) < self._store.limits.entries and size < BATCH_BYTES_MAX:
+            waiting = self._lanes.pop(lane)
+            if waiting is None:
+                break
             if waiting.done.done():  # the caller has gone
                 continue
             group.append(waiting)
-            size += len(waiting.request.body)
+            size += size_of(waiting.request)
         try:
             await self._append_group(group, now)
         except Exception as error:  # whatever it is belongs to those who wait; the loop goes on
@@ -224,19 +256,19 @@ class IngestService:
                 _fail(waiting, refusal)
 
     async def _append_group(self, group: list[Waiting], started: float) -> None:
-        attempt = 0
+        refusals = 0
         while group:
-            alone = attempt >= ALONE_AFTER
+            alone = refusals >= ALONE_AFTER
             part, rest = (group[:1], group[1:]) if alone else (group, [])
             try:
                 group = await self._try_append(part) + rest
             except AppendRefused as refused:
+                refusals += 1
                 self._metrics.conflicts.inc()
                 part = await self._settle_repeats(part, refused.repeats)
                 for conversation_id in {waiting.request.conversation_id for waiting in part}:
                     self._heads.pop(conversation_id, None)
                 group = part + rest
-            attempt += 1
             if self._clock.monotonic() - started > DEADLINE_S:
                 for waiting in group:
                     _fail(waiting, Unavailable("the conversation changes too fast to store this: repeat it"))
@@ -246,9 +278,9 @@ class IngestService:
         """One round: read, judge, append, answer. Returns those that have to wait for the next round."""
         heads = await self._read_heads(group)
         known = await self._read_known(group, heads)
-        requests = [waiting.request for waiting in group]
+        requests, planned = [waiting.request for waiting in group], self._clock.monotonic()
         undo_ms = self._settings.undo_delete_s * 1000
-        plan = make_plan(requests, known, heads, self._clock.now_ms(), undo_ms)
+        plan = make_plan(requests, known, heads, self._clock.now_ms(), undo_ms, self._store.limits)
         refused = [(waiting, outcome) for waiting, outcome in zip(group, plan.outcomes, strict=True)
                    if isinstance(outcome, ChatError)]  # fmt: skip
         if refused:
@@ -256,11 +288,15 @@ class IngestService:
         entries = plan.batch.entries
         if entries:
             await self._publisher.before_append({new.entry.conversation_id: new.entry.seq for new in entries})
-            batch = await self._store_edits_first(plan.batch)
-            positions = await self._store.append(batch)
+            positions = await self._store.append(plan.batch)
+            stored = self._clock.monotonic()
             for move in plan.batch.moves:
                 self._remember_head(move.next)
             await self._after_append(entries, positions)
+            published = self._clock.monotonic()
+            for waiting, outcome in zip(group, plan.outcomes, strict=True):
+                if isinstance(outcome, int):
+                    self._note_stages(waiting.since, planned, stored, published)
         later: list[Waiting] = []
         for index, (waiting, outcome) in enumerate(zip(group, plan.outcomes, strict=True)):
             if isinstance(outcome, int):
@@ -271,15 +307,9 @@ class IngestService:
                 later.append(waiting)
         return later
 
-    async def _store_edits_first(self, batch: Batch) -> Batch:
-        """Long texts of edits go under their own keys too, once it is known which version each will be."""
-        entries = []
-        for new in batch.entries:
-            if new.target is not None and new.text is not None and len(new.text.encode()) > INLINE_BYTES_MAX:
-                await self._store.put_text(new.entry.message_id, new.target.version, new.text)
-                new = msgspec.structs.replace(new, text=None)
-            entries.append(new)
-        return msgspec.structs.replace(batch, entries=tuple(entries))
+    def _note_stages(self, *moments: float) -> None:
+        for stage, begun, ended in zip(self._stages, moments, moments[1:], strict=False):
+            stage.observe(ended - begun)
 
     async def _after_append(self, entries: Sequence[NewEntry], positions: Sequence[int]) -> None:
         changes: dict[str, list[Entry]] = {}
@@ -334,10 +364,10 @@ class IngestService:
             self._heads.popitem(last=False)
 
     async def _read_known(self, group: Sequence[Waiting], heads: dict[str, Head]) -> list[Known]:
-        pictures: dict[str, Picture | None] = {}
-        for conversation_id, head in heads.items():
-            picture = self._pictures.known(conversation_id, head.members_seq)
-            pictures[conversation_id] = picture or await self._pictures.at(conversation_id, head.members_seq)
+        pictures = {
+            conversation_id: await self._picture(head, *_users_in(group, conversation_id))
+            for conversation_id, head in heads.items()
+        }
         targets = await self._read_targets(group)
         known = []
         for waiting in group:
@@ -367,6 +397,19 @@ class IngestService:
                 )
             )
         return known
+
+    async def _picture(self, head: Head, users: Collection[str], changed: Collection[str] = ()) -> Picture | None:
+        """Who is in the conversation; of a large one only these users, and whom it takes to judge a change of some."""
+        if not head.large:
+            known = self._pictures.known(head.conversation_id, head.members_seq)
+            return known or await self._pictures.at(head.conversation_id, head.members_seq)
+        users = {*users, *changed}
+        picture = await self._pictures.excerpt(head.conversation_id, head.members_seq, users)
+        if picture is None or not any(_is_admin(picture.members.get(user_id)) for user_id in changed):
+            return picture
+        return await self._pictures.excerpt(  # the last admin may leave: then somebody else becomes one
+            head.conversation_id, head.members_seq, users, eldest=len(changed) + 1
+        )
 
     def _count(self, waiting: Waiting, tier: str) -> RateLimited | None:
         """Count a member's operation against the conversation's rate, once, however often it is judged."""
@@ -415,7 +458,7 @@ class IngestService:
             return
         new = entries[outcome]
         self._metrics.repeats.inc()
-        self._queue.extend(waiting.followers)
+        self._requeue(waiting.followers)
         if not waiting.done.done():
             reused = new.fingerprint != make_fingerprint(waiting.request)
             waiting.done.set_result(Appended(new.entry, reused))
@@ -441,14 +484,14 @@ class IngestService:
         for _, stored in found:
             entry = stored.entry
             if entry.kind is EntryKind.MEMBERSHIP:
-                await self._pictures.at(entry.conversation_id, entry.seq)  # applies it
+                await self._pictures.catch_up(entry.conversation_id, entry.seq)
             if entry.detail.file_ids:
                 await self._attachments.attach(entry.detail.file_ids, entry.message_id)
         if found:
             await self._publisher.publish_again([stored.entry for _, stored in found])
         for waiting, stored in found:
             self._metrics.repeats.inc()
-            self._queue.extend(waiting.followers)  # only the leader is stored: each of them goes by itself
+            self._requeue(waiting.followers)  # only the leader is stored: each of them goes by itself
             if not waiting.done.done():
                 reused = stored.fingerprint != make_fingerprint(waiting.request)
                 waiting.done.set_result(Appended(stored.entry, reused))
@@ -493,6 +536,25 @@ class Crowds:
             leader.request = msgspec.structs.replace(leader.request, changes=tuple(joined.items()))
             leader.followers = [*leader.followers, waiting]
         return leaders
+
+
+def _users_in(group: Sequence[Waiting], conversation_id: str) -> tuple[set[str], set[str]]:
+    """Who acts in the conversation, and whom changes of its members are about."""
+    requests = [waiting.request for waiting in group if waiting.request.conversation_id == conversation_id]
+    changed = {user_id for request in requests for user_id, _ in request.changes}
+    return {request.actor_id for request in requests}, changed
+
+
+def _is_admin(member: Member | None) -> bool:
+    return member is not None and member.role is Role.ADMIN
+
+
+def _one_lane(_waiting: Waiting) -> str:
+    return ""
+
+
+def _lane_of_conversation(waiting: Waiting) -> str:
+    return waiting.request.conversation_id
 
 
 def _about(request: AppendRequest) -> str:

@@ -17,7 +17,7 @@ from nottermost_chat.ingest.service import IngestService
 from nottermost_chat.limiter import RateLimiter
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import ConversationKind, LogRecord, Role
-from nottermost_chat.ports import Appended, AppendRequest, EventLog, Handler, MessageStore
+from nottermost_chat.ports import Appended, AppendRequest, BatchLimits, EventLog, Handler, MessageStore
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
 
 _MANY = Rate(1e9, 1_000_000_000)
@@ -53,7 +53,7 @@ class FaultyStore:
     """A message store whose named methods refuse as often as `failures` says, before or after they did their work."""
 
     def __init__(self, store: MessageStore) -> None:
-        self._store = store
+        self._store, self.limits = store, store.limits
         self.failures: dict[str, int] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -119,6 +119,7 @@ class Writing:
 async def open_writing(
     folder: Path, *, directory: Directory | None = None, store: MessageStore | None = None, log: EventLog | None = None,
     clock: Clock | None = None, settings: Settings | None = None, instance: str = "one",
+    limits: BatchLimits | None = None,
 ) -> AsyncIterator[Writing]:  # fmt: skip
     """Ingest over the folder's files, running.
 
@@ -126,6 +127,7 @@ async def open_writing(
         directory: shared with another ingest; None: the folder's own.
         store: what ingest writes to; None: the folder's own.
         instance: another one for each ingest that runs at the same time.
+        limits: ingest keeps to these; None: the store's own.
     """
     clock, settings = clock or Clock(), settings or Settings(data=folder, limits=NO_LIMITS)
     async with AsyncExitStack() as stack:
@@ -133,6 +135,7 @@ async def open_writing(
             directory = await Directory.open(folder / "directory.db", clock)
             stack.push_async_callback(directory.close)
         own = SqliteStore.open(folder / "store.db")
+        own.limits = limits or own.limits
         stack.push_async_callback(own.close)
         receipts = Receipts(store or own, directory.conversations, LocalDelivery(), clock)
         ingest = IngestService(

@@ -30,8 +30,8 @@ class Recorder:
         self.events.append(event)
         self._noted(event)
 
-    async def send(self, chat: ChatClient, conversation_id: str, body: str) -> None:
-        """Send, and record what came of it. Cancelled, or when the client ends: unknown."""
+    async def send(self, chat: ChatClient, conversation_id: str, body: str) -> str:
+        """Send, and record what came of it; returns the message's id. Cancelled, or when the client ends: unknown."""
         sent = history.Sent(conversation_id, chat.session.user_id, uuid4().hex, body)
         self.note(sent)
         try:
@@ -40,6 +40,7 @@ class Recorder:
             self.note(history.Refused(*sent.key))
             raise
         self.note(history.Acknowledged(*sent.key, ack.message_id, ack.epoch, ack.seq))
+        return ack.message_id
 
     async def follow(self, reader: str, chat: ChatClient, heads: Mapping[str, Position]) -> None:
         """Record what a device sees, until its session ends.
@@ -61,10 +62,15 @@ class Recorder:
                         after_reset.discard(entry.conversation_id)
                         before = (entry.epoch, entry.seq - 1)
                         self.note(history.Following(reader, entry.conversation_id, before))
-                    self.note(history.Seen(reader, entry))
-                    self._seen_up_to[reader, entry.conversation_id] = entry.seq
+                    self.saw(reader, entry)
                 case _:
                     pass
+
+    def saw(self, reader: str, entry: LogEntry, connection: int = 0) -> None:
+        """A device got an entry."""
+        self.note(history.Seen(reader, entry, connection))
+        line = (reader, entry.conversation_id)
+        self._seen_up_to[line] = max(entry.seq, self._seen_up_to.get(line, 0))
 
     def acknowledged(self) -> set[SendKey]:
         return {event.key for event in self.events if isinstance(event, history.Acknowledged)}

@@ -18,7 +18,7 @@ from nottermost_chat.gateway.gateway import Gateway
 from nottermost_chat.model import ConversationKind, Role
 from nottermost_chat.ports import Appended, AppendRequest, Delivery, DeliveryItem
 from nottermost_chat.protocol import EntryNew, MessageNew
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Settings
 from nottermost_chat.testing.ingesting import NO_LIMITS
 from nottermost_chat.testing.raw_socket import RawSocket
@@ -61,7 +61,7 @@ class User:
 class RunningChat:
     """A running chat."""
 
-    services: Services
+    services: Embedded
     port: int
     delivery: UnreliableDelivery
     sockets: list[RawSocket] = field(default_factory=list)  # raw connections, ended with the chat

@@ -1,0 +1,80 @@
+"""A whole cluster for the tests of a run: real servers, two of every role, the load balancer; started once.
+
+It is shared by the workers of a run, and lies below the run's folder, so that it ends with the servers. Who only uses
+it shares it; who breaks something has it alone, and brings back what is broken.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nottermost_chat.roles import Role
+from nottermost_chat.settings import Store
+from nottermost_chat.stack.cluster import Options
+from nottermost_chat.stack.launcher import Stack
+from nottermost_chat.stack.roles import ROLES
+from nottermost_chat.testing.servers import CLUSTER, FOLDER_VARIABLE
+
+MANY: Final = "100000000"
+UNLIMITED: Final = {
+    f"LIMITS__{name}__{part}": MANY
+    for name in (
+        "STANDARD__USER_MESSAGES",
+        "STANDARD__CONVERSATION_MESSAGES",
+        "STANDARD__USER_CALLS",
+        "STANDARD__USER_GROUP_CREATIONS",
+        "IP_LOG_INS",
+        "IP_HANDSHAKES",
+    )
+    for part in ("PER_MINUTE", "BURST")
+}
+OPTIONS: Final = Options(store=Store.POSTGRES, scratch=True, free_ports=True, port=0, settings={"": UNLIMITED})
+ROLES_THERE: Final = [name for name in ROLES if name in set(Role)]
+ALL: Final = ("servers", *ROLES_THERE, "haproxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running cluster. `url`: its load balancer's; `stack` starts, stops and kills what belongs to it."""
+
+    stack: Stack
+
+    @property
+    def url(self) -> str:
+        return self.stack.url()
+
+    @property
+    def gateway_urls(self) -> list[str]:
+        """Of each gateway, past the load balancer."""
+        return self._urls("gateway")
+
+    @property
+    def api_urls(self) -> list[str]:
+        return self._urls("api")
+
+    @property
+    def api_url(self) -> str:
+        return self.api_urls[0]
+
+    def _urls(self, kind: str) -> list[str]:
+        names = sorted(unit.name for unit in self.stack.status().units if unit.name.rstrip("0123456789") == kind)
+        return [f"http://127.0.0.1:{self.stack.port(name)}" for name in names]
+
+    def heal(self) -> None:
+        """Bring back what does not run."""
+        self.stack.up(only=ALL)
+
+
+@contextmanager
+def using_cluster(*, alone: bool = False) -> Iterator[Cluster]:
+    """The run's cluster, healthy, started by the first who asks. `alone`: nobody else uses it meanwhile."""
+    folder = Path(os.environ[FOLDER_VARIABLE]) / CLUSTER
+    with (folder.parent / ".cluster-users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        stack = Stack(folder)
+        stack.up(OPTIONS, only=ALL)
+        yield Cluster(stack)
