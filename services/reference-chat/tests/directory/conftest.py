@@ -1,14 +1,19 @@
-"""A directory on a real file, with a clock that tests move."""
+"""A directory on a real file and on a real server, with a clock that tests move."""
 
+import shutil
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from nottermost_chat.clock import Clock
-from nottermost_chat.directory import Directory
+from nottermost_chat.directory import Directory, Server
+from nottermost_chat.directory.sqlite import open_engine
+from nottermost_chat.migrations import upgrade
 from nottermost_chat.model import Detail, Entry, EntryKind, MemberChange, Role
+from nottermost_chat.testing.databases import USER, empty_directory_database, make_database
+from nottermost_chat.testing.servers import Address
 
 
 class SetClock(Clock):
@@ -41,9 +46,48 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "directory.db"
 
 
+@pytest.fixture(scope="session")
+def directory_database(postgres: Address) -> Iterator[str]:
+    """A database with the newest schema; each test that uses it empties it first."""
+    with make_database(postgres, "directory") as name:
+        yield name
+
+
 @pytest.fixture
-async def directory(path: Path, clock: SetClock) -> AsyncIterator[Directory]:
-    directory = await Directory.open(path, clock)
+def server(postgres: Address, directory_database: str) -> Server:
+    """An empty directory on PostgreSQL."""
+    empty_directory_database(postgres, directory_database)
+    return Server(host=postgres.authority, database=directory_database, user=USER)
+
+
+@pytest.fixture(scope="session")
+def directory_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the newest schema, to be copied."""
+    path = tmp_path_factory.mktemp("directory") / "directory.db"
+    engine = open_engine(path, "BEGIN IMMEDIATE")
+    with engine.connect() as connection:
+        upgrade(connection, "directory")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def file(path: Path, directory_file: Path) -> Path:
+    """An empty directory in a file."""
+    shutil.copyfile(directory_file, path)
+    return path
+
+
+@pytest.fixture(params=["file", "server"])
+def place(request: pytest.FixtureRequest) -> Path | Server:
+    """An empty directory on SQLite, and one on PostgreSQL."""
+    found: Path | Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+async def directory(place: Path | Server, clock: SetClock) -> AsyncIterator[Directory]:
+    directory = await Directory.open(place, clock)
     yield directory
     await directory.close()
 

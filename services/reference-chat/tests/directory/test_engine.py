@@ -1,4 +1,4 @@
-"""The database: what one write sees of another, what a file must be, what closing leaves."""
+"""The database as a file: what one write sees of another, what a file must be, what closing leaves."""
 
 import asyncio
 import sqlite3
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, text
 
 from nottermost_chat.clock import Clock
 from nottermost_chat.directory import Directory
-from nottermost_chat.directory.engine import GROUP_MAX, Database
+from nottermost_chat.directory.sqlite import GROUP_MAX, SqliteDatabase
 from nottermost_chat.errors import StartError, Unavailable
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(path)
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = await SqliteDatabase.open(path)
     await database.write(lambda connection: connection.execute(text("CREATE TABLE notes (note TEXT UNIQUE)")))
     yield database
     await database.close()
@@ -46,7 +46,7 @@ def count(connection: Connection) -> int:
     return len(connection.execute(text("SELECT note FROM notes")).all())
 
 
-async def test_a_failed_write_takes_back_only_itself(database: Database) -> None:
+async def test_a_failed_write_takes_back_only_itself(database: SqliteDatabase) -> None:
     """Writes that share a transaction: the failed one leaves nothing, the others stay, each hears its own result."""
     gate = Gate()
     held = asyncio.create_task(database.write(gate))
@@ -73,7 +73,7 @@ async def test_a_failed_write_takes_back_only_itself(database: Database) -> None
     assert await database.read(count) == len(words)
 
 
-async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
+async def test_reads_do_not_wait_for_the_writer(database: SqliteDatabase) -> None:
     """A reader answers from the last committed state while a write is under way."""
     gate = Gate()
 
@@ -91,7 +91,7 @@ async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
 
 async def test_closing_finishes_what_waits(path: Path) -> None:
     """Every write taken before the close is in the file afterwards; none is taken later."""
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     await database.write(lambda connection: connection.execute(text("CREATE TABLE notes (note TEXT UNIQUE)")))
     writes = [
         asyncio.create_task(database.write(lambda connection, word=word: note(connection, word)))  # type: ignore[misc]
@@ -105,12 +105,12 @@ async def test_closing_finishes_what_waits(path: Path) -> None:
     with pytest.raises(Unavailable):
         await database.read(count)
     await database.close()
-    again = await Database.open(path)
+    again = await SqliteDatabase.open(path)
     assert await again.read(count) == 3 * GROUP_MAX
     await again.close()
 
 
-async def test_a_returned_write_is_synced(database: Database) -> None:
+async def test_a_returned_write_is_synced(database: SqliteDatabase) -> None:
     """The writer syncs each commit: WAL with synchronous=FULL, and foreign keys hold."""
 
     def pragmas(connection: Connection) -> list[object]:
@@ -120,7 +120,7 @@ async def test_a_returned_write_is_synced(database: Database) -> None:
     assert await database.write(pragmas) == ["wal", 2, 1]
 
 
-async def test_a_write_error_of_the_database_is_unavailable(database: Database) -> None:
+async def test_a_write_error_of_the_database_is_unavailable(database: SqliteDatabase) -> None:
     """What the driver reports about the file becomes the chat's own error."""
     with pytest.raises(Unavailable):
         await database.write(lambda connection: connection.execute(text("INSERT INTO nowhere VALUES (1)")))
@@ -128,7 +128,7 @@ async def test_a_write_error_of_the_database_is_unavailable(database: Database) 
         await database.read(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
 
 
-async def test_a_full_disk_takes_back_the_whole_group(database: Database) -> None:
+async def test_a_full_disk_takes_back_the_whole_group(database: SqliteDatabase) -> None:
     """When a write finds no room everybody in its transaction hears that nothing was stored; later writes go on."""
     pages = await database.write(lambda connection: connection.execute(text("PRAGMA page_count")).scalar_one())
     await database.write(lambda connection: connection.execute(text(f"PRAGMA max_page_count = {pages + 5}")).scalar())
@@ -155,7 +155,7 @@ async def test_refuses_a_file_of_a_newer_version(path: Path, clock: Clock) -> No
     """A newer schema is refused in one sentence and is left as it was."""
     await (await Directory.open(path, clock)).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE meta SET value = '999' WHERE name = 'schema_version'")
+        connection.execute("UPDATE alembic_version_directory SET version_num = 'v999_0'")
     connection.close()
     with pytest.raises(StartError, match="newer version") as refusal:
         await Directory.open(path, clock)

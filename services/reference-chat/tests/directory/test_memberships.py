@@ -1,15 +1,15 @@
 """The projection of membership entries: it ends where a simple model ends, however often and however it is applied."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from nottermost_chat.directory import Directory
+from nottermost_chat.directory.tables import memberships
 from nottermost_chat.errors import NotFound
 from nottermost_chat.model import (
     ConversationKind,
@@ -96,20 +96,16 @@ class Model:
             self.stays.append((user_id, before.joined_seq, entry.seq))
 
 
-def stays_in_file(path: Path, conversation_id: str) -> list[tuple[str, int, int | None]]:
-    connection = sqlite3.connect(path)
-    rows = connection.execute(
-        "SELECT user_id, joined_seq, left_seq FROM memberships WHERE conversation_id = ?", (conversation_id,)
-    ).fetchall()
-    connection.close()
-    return rows
+async def stays_in_rows(directory: Directory, conversation_id: str) -> list[tuple[str, int, int | None]]:
+    stay = memberships.c
+    statement = select(stay.user_id, stay.joined_seq, stay.left_seq).where(stay.conversation_id == conversation_id)
+    return await directory._database.read(lambda connection: [(*row,) for row in connection.execute(statement)])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=plans, cuts=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=4))
 async def test_any_repetition_comes_to_the_same(
     directory: Directory,
-    path: Path,
     plan: list[tuple[list[MemberChange], ConversationSettings | None, int]],
     cuts: list[tuple[int, int]],
 ) -> None:
@@ -134,7 +130,7 @@ async def test_any_repetition_comes_to_the_same(
     assert after is not None
     assert (after.member_count, after.members_seq) == (len(model.members), entries[-1].seq)
 
-    stays = stays_in_file(path, here)
+    stays = await stays_in_rows(directory, here)
     assert sorted(stays, key=str) == sorted(model.stays, key=str)
     for user_id in USERS:
         ends = [

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nottermost_chat.directory.engine import Noun, reads, writes
+from nottermost_chat.directory.engine import Noun, reads, upserts, writes, writes_rows
 from nottermost_chat.directory.queries import acquainted, begins, fetch, fetch_in, fetch_one, insert, insert_new
 from nottermost_chat.directory.rows import DEVICE, USER, Credentials, DeviceRow, SignIn, UserRow
 from nottermost_chat.directory.tables import claims, devices, fold, refresh_tokens, user_names, users
@@ -138,23 +138,23 @@ class Accounts(Noun):
         _index_names(connection, user)
         return user
 
-    @writes
+    @upserts
     def set_presence(self, connection: Connection, user_id: str, presence: Presence) -> None:
         """What the user wants others to see."""
         connection.execute(update(users).where(users.c.user_id == user_id).values(presence=presence))
 
-    @writes
+    @upserts
     def note_seen(self, connection: Connection, seen: Sequence[tuple[str, str, int]]) -> None:
         """Raise `last_seen_at` of users and devices: (user_id, device_id, ms)."""
-        rows = [{"user": user_id, "device": device_id, "ms": ms} for user_id, device_id, ms in seen]
-        for table, key in (
-            (users, users.c.user_id == bindparam("user")),
-            (devices, devices.c.device_id == bindparam("device")),
+        for table, key, times in (
+            (users, users.c.user_id, [(user_id, ms) for user_id, _, ms in seen]),
+            (devices, devices.c.device_id, [(device_id, ms) for _, device_id, ms in seen]),
         ):
             column = table.c.last_seen_at
             earlier = or_(column.is_(None), column < bindparam("ms"))
-            if rows:
-                connection.execute(update(table).where(key, earlier).values(last_seen_at=bindparam("ms")), rows)
+            if rows := [{"id": found, "ms": ms} for found, ms in sorted(times)]:
+                statement = update(table).where(key == bindparam("id"), earlier).values(last_seen_at=bindparam("ms"))
+                connection.execute(statement, rows)
 
     @writes
     def deactivate(self, connection: Connection, user_id: str) -> list[str]:
@@ -239,7 +239,7 @@ class Accounts(Noun):
             raise outcome
         return outcome
 
-    @writes
+    @writes_rows
     def _rotate(self, connection: Connection, refresh_token: str, valid_s: int) -> SignIn | Unauthorized:
         """What refuses the token is returned, not raised, because a revocation must be committed."""
         now, token, key = self._clock.now_ms(), refresh_tokens, _token_hash(refresh_token)
@@ -280,12 +280,17 @@ class Accounts(Noun):
         return fetch(connection, mine.order_by(devices.c.last_seen_at.desc(), devices.c.device_id), DeviceRow)
 
     @reads
+    def device(self, connection: Connection, device_id: str) -> DeviceRow | None:
+        """One device, also when it is signed out."""
+        return fetch_one(connection, select(*DEVICE).where(devices.c.device_id == device_id), DeviceRow)
+
+    @reads
     def revoked_since(self, connection: Connection, since_ms: int) -> dict[str, int]:
         """Devices signed out at or after that time, and when."""
         statement = select(devices.c.device_id, devices.c.revoked_at).where(devices.c.revoked_at >= since_ms)
         return dict(connection.execute(statement).all())
 
-    @writes
+    @upserts
     def prune(self, connection: Connection) -> None:
         """Forget refresh tokens and claims that are too old to be used."""
         for table in (refresh_tokens, claims):
@@ -300,9 +305,13 @@ class Accounts(Noun):
 
     def _revoke(self, connection: Connection, *conditions: ColumnElement[bool]) -> list[str]:
         """Sign out those devices that are signed in; their refresh tokens stay, to notice reuse, and are refused."""
-        statement = update(devices).where(*conditions, devices.c.revoked_at.is_(None))
-        revoked = statement.values(revoked_at=self._clock.now_ms()).returning(devices.c.device_id)
-        return list(connection.scalars(revoked))
+        signed_in = select(devices.c.device_id).where(*conditions, devices.c.revoked_at.is_(None))
+        in_order = signed_in.order_by(devices.c.device_id).with_for_update()  # as `note_seen` locks them
+        device_ids = list(connection.scalars(in_order))
+        if device_ids:
+            mine = update(devices).where(devices.c.device_id.in_(device_ids))
+            connection.execute(mine.values(revoked_at=self._clock.now_ms()))
+        return device_ids
 
 
 def _email_key(email: str) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, case, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nottermost_chat.directory.cursors import same_reader
-from nottermost_chat.directory.engine import reads, writes
+from nottermost_chat.directory.engine import reads, writes, writes_rows
 from nottermost_chat.directory.invites import Invites
 from nottermost_chat.directory.memberships import ACTIVE, AppliedMemberships
-from nottermost_chat.directory.queries import begins, chunks, contains, fetch_in, fetch_one, insert_new, named
+from nottermost_chat.directory.queries import begins, chunks, contains, fetch_in, fetch_one, insert_new, named, one_of
 from nottermost_chat.directory.rows import (
     CONVERSATION,
     CURSOR,
@@ -23,12 +23,22 @@ from nottermost_chat.directory.rows import (
     ConversationRow,
     UserRow,
 )
-from nottermost_chat.directory.tables import conversations, cursors, fold, memberships, users, workspace_members
+from nottermost_chat.directory.tables import (
+    activity,
+    conversations,
+    cursors,
+    fold,
+    memberships,
+    users,
+    workspace_members,
+)
 from nottermost_chat.errors import Conflict
 from nottermost_chat.model import ConversationKind, Member
 from nottermost_chat.ports import Cursor
 
 WALK_MAX: Final = 1_000  # conversations that `changed_since` walks, newest first, before it goes by the user's own
+
+ACTIVE_AT: Final = func.coalesce(activity.c.active_at, conversations.c.created_at)
 
 
 class Conversations(AppliedMemberships, Invites):
@@ -36,7 +46,7 @@ class Conversations(AppliedMemberships, Invites):
 
     # --- rows; members come in through the log ---------------------------------------------------
 
-    @writes
+    @writes_rows
     def direct(self, connection: Connection, user_id: str, other_id: str) -> tuple[ConversationRow, bool]:
         """The direct conversation of two users (or of one with oneself), and whether it is new.
 
@@ -132,6 +142,12 @@ class Conversations(AppliedMemberships, Invites):
         rows = fetch_in(connection, select(*CONVERSATION), column, import_keys, ConversationRow)
         return {row.import_key: row for row in rows if row.import_key}
 
+    @reads
+    def ids(self, connection: Connection, *, after: str = "", limit: int = 500) -> list[str]:
+        """A page of the ids of all conversations, in order, after that id."""
+        column = conversations.c.conversation_id
+        return list(connection.scalars(select(column).where(column > after).order_by(column).limit(limit)))
+
     def _new_row(self, kind: ConversationKind, creator_id: str, **known: Any) -> ConversationRow:
         """A conversation that nobody is in yet; `known`: what is not as in a direct one."""
         now = self._clock.now_ms()
@@ -149,7 +165,6 @@ class Conversations(AppliedMemberships, Invites):
             member_count=0,
             members_epoch=0,
             members_seq=0,
-            activity_at=now,
             pair_key=None,
             import_key=None,
         )
@@ -166,9 +181,10 @@ class Conversations(AppliedMemberships, Invites):
         if conversation_ids is None:
             parts = [stays]
         else:
-            parts = [stays.where(memberships.c.conversation_id.in_(part)) for part in chunks(conversation_ids)]
+            column = memberships.c.conversation_id
+            parts = [stays.where(one_of(connection, column, part)) for part in chunks(conversation_ids)]
         rows = [row for part in parts for row in _of_user(connection, part, user_id)]
-        return sorted(rows, key=lambda row: -row.conversation.activity_at)
+        return sorted(rows, key=lambda row: -row.active_at)
 
     @reads
     def changed_since(self, connection: Connection, user_id: str, since_ms: int, *, limit: int = 200) -> Changes:
@@ -184,7 +200,7 @@ class Conversations(AppliedMemberships, Invites):
             return Changes([], reset=True)
         last_stay: dict[str, ConversationOfUser] = {}
         for part in chunks(changed_at):
-            stays = _stays_of(user_id).where(memberships.c.conversation_id.in_(part))
+            stays = _stays_of(user_id).where(one_of(connection, memberships.c.conversation_id, part))
             for row in _of_user(connection, stays.order_by(memberships.c.joined_seq), user_id):
                 last_stay[row.conversation.conversation_id] = row
         newest_first = sorted(last_stay, key=lambda conversation_id: -changed_at[conversation_id])
@@ -230,7 +246,7 @@ class Conversations(AppliedMemberships, Invites):
         people: dict[str, list[str]] = {}
         for part in chunks(conversation_ids):
             for conversation_id, user_id in connection.execute(
-                statement.where(conversations.c.conversation_id.in_(part))
+                statement.where(one_of(connection, conversations.c.conversation_id, part))
             ):
                 people.setdefault(conversation_id, []).append(user_id)
         return people
@@ -295,8 +311,11 @@ def _name_taken(name: str) -> Conflict:
 def _stays_of(user_id: str) -> Select[Any]:
     """The user's stays, each with its conversation and cursor; `_of_user` reads its rows."""
     return (
-        select(*CONVERSATION, memberships.c.role, memberships.c.joined_seq, memberships.c.left_seq, *CURSOR[2:])
+        select(
+            *CONVERSATION, ACTIVE_AT, memberships.c.role, memberships.c.joined_seq, memberships.c.left_seq, *CURSOR[2:]
+        )
         .join_from(memberships, conversations, conversations.c.conversation_id == memberships.c.conversation_id)
+        .join(activity, activity.c.conversation_id == memberships.c.conversation_id, isouter=True)
         .join(cursors, same_reader(), isouter=True)
         .where(memberships.c.user_id == user_id)
     )
@@ -306,10 +325,10 @@ def _of_user(connection: Connection, statement: Select[Any], user_id: str) -> li
     rows = []
     split = len(CONVERSATION)
     for values in connection.execute(statement):
-        role, joined_seq, left_seq, *counts = values[split:]
+        active_at, role, joined_seq, left_seq, *counts = values[split:]
         conversation = ConversationRow(*values[:split])
         cursor = Cursor(conversation.conversation_id, user_id, *(count or 0 for count in counts))
-        rows.append(ConversationOfUser(conversation, role if left_seq is None else None, joined_seq, cursor))
+        rows.append(ConversationOfUser(conversation, role if left_seq is None else None, joined_seq, cursor, active_at))
     return rows
 
 
@@ -326,9 +345,9 @@ def _changes(connection: Connection, user_id: str, since_ms: int) -> list[Select
         cursors.c.user_id == user_id, cursors.c.changed_at >= since_ms
     )
     active = (
-        select(conversations.c.conversation_id, conversations.c.activity_at)
-        .where(conversations.c.activity_at >= since_ms)
-        .order_by(conversations.c.activity_at.desc())
+        select(activity.c.conversation_id, activity.c.active_at)
+        .where(activity.c.active_at >= since_ms)
+        .order_by(activity.c.active_at.desc())
     )
     few = connection.execute(active.offset(WALK_MAX).limit(1)).first() is None
     recent = (active.limit(WALK_MAX) if few else active.order_by(None)).subquery()
@@ -336,7 +355,7 @@ def _changes(connection: Connection, user_id: str, since_ms: int) -> list[Select
     return [
         stays.order_by(memberships.c.changed_at.desc()),
         read.order_by(cursors.c.changed_at.desc()),
-        select(recent).join(memberships, mine).order_by(recent.c.activity_at.desc()),
+        select(recent).join(memberships, mine).order_by(recent.c.active_at.desc()),
     ]
 
 

@@ -5,13 +5,13 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nottermost_chat.directory.engine import Noun, reads, writes
+from nottermost_chat.directory.engine import Noun, reads, upserts
 from nottermost_chat.directory.queries import chunks, fetch, fetch_in, insert
 from nottermost_chat.directory.rows import CURSOR
-from nottermost_chat.directory.tables import conversations, cursors, memberships, mentions
+from nottermost_chat.directory.tables import activity, conversations, cursors, memberships, mentions
 from nottermost_chat.model import RECEIPT_MEMBERS_MAX
 from nottermost_chat.ports import Cursor
 
@@ -19,7 +19,7 @@ from nottermost_chat.ports import Cursor
 class Cursors(Noun):
     """Watermarks; all of them only rise."""
 
-    @writes
+    @upserts
     def raise_cursors(self, connection: Connection, cursors: Sequence[Cursor]) -> None:
         """Raise read and delivered cursors, each by itself; a lower one changes nothing."""
         put_cursors(connection, cursors, self._clock.now_ms())
@@ -46,11 +46,11 @@ class Cursors(Noun):
         )
         return fetch(connection, statement, Cursor)
 
-    @writes
+    @upserts
     def add_mentions(self, connection: Connection, mentioned: Sequence[tuple[str, str, int]]) -> None:
         """Users mentioned by name or team: (user_id, conversation_id, seq). Again is the same as once."""
         if mentioned:
-            rows = [dict(zip(mentions.c.keys(), mention, strict=True)) for mention in mentioned]
+            rows = [dict(zip(mentions.c.keys(), mention, strict=True)) for mention in sorted({*mentioned})]
             connection.execute(insert(connection.dialect.name, mentions).on_conflict_do_nothing(), rows)
 
     @reads
@@ -72,13 +72,10 @@ class Cursors(Noun):
         wanted = counts.keys() if conversation_ids is None else counts.keys() & {*conversation_ids}
         return {conversation_id: counts[conversation_id] for conversation_id in wanted}
 
-    @writes
-    def touch_activity(self, connection: Connection, activity: Mapping[str, int]) -> None:
+    @upserts
+    def touch_activity(self, connection: Connection, active: Mapping[str, int]) -> None:
         """Something happened in these conversations at these times (ms); an earlier time changes nothing."""
-        rows = [{"id": conversation_id, "ms": ms} for conversation_id, ms in activity.items()]
-        later = (conversations.c.conversation_id == bindparam("id")) & (conversations.c.activity_at < bindparam("ms"))
-        if rows:
-            connection.execute(update(conversations).where(later).values(activity_at=bindparam("ms")), rows)
+        note_activity(connection, active)
 
 
 def same_reader() -> ColumnElement[bool]:
@@ -90,12 +87,32 @@ def put_cursors(connection: Connection, raised: Sequence[Cursor], now: int) -> N
     """Raise cursors within a transaction, and forget personal mentions that were read."""
     if not raised:
         return
-    rows = [msgspec.structs.asdict(cursor) | {"changed_at": now} for cursor in raised]
+    in_order = sorted(raised, key=lambda cursor: (cursor.conversation_id, cursor.user_id))  # as everybody locks them
+    rows = [msgspec.structs.asdict(cursor) | {"changed_at": now} for cursor in in_order]
     connection.execute(_raising(connection.dialect.name), rows)
     same = (cursors.c.user_id == mentions.c.user_id) & (cursors.c.conversation_id == mentions.c.conversation_id)
     read = exists().where(same, cursors.c.read_seq >= mentions.c.seq)
-    for part in chunks(cursor.user_id for cursor in raised if cursor.read_seq):
-        connection.execute(delete(mentions).where(mentions.c.user_id.in_(part), read))
+    key = mentions.primary_key.columns
+    for part in chunks(cursor.user_id for cursor in in_order if cursor.read_seq):
+        gone = select(*key).where(mentions.c.user_id.in_(part), read)
+        free = gone.with_for_update(skip_locked=True, of=mentions)  # who holds one of them is removing it too
+        connection.execute(delete(mentions).where(tuple_(*key).in_(free)))
+
+
+def note_activity(connection: Connection, active: Mapping[str, int]) -> None:
+    """Raise the times of the last change within a transaction."""
+    rows = [{"conversation_id": conversation_id, "active_at": ms} for conversation_id, ms in sorted(active.items())]
+    if rows:
+        connection.execute(_activating(connection.dialect.name), rows)
+
+
+@cache
+def _activating(dialect: str) -> sqlite.Insert | postgresql.Insert:
+    statement = insert(dialect, activity)
+    new, old = statement.excluded.active_at, activity.c.active_at
+    return statement.on_conflict_do_update(
+        index_elements=[activity.c.conversation_id], set_={"active_at": new}, where=new > old
+    )
 
 
 @cache  # on the path of every message: building it costs more than running it

@@ -1,206 +1,75 @@
-"""The database behind the directory: one writer thread, a few reader threads, no waiting in the event loop."""
+"""What the nouns are written against: a database that runs their functions, off the event loop.
 
-import asyncio
-import queue
-import threading
+`sqlite.py` and `postgres.py` are the two there are.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
 from functools import update_wrapper
-from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection
 
 from nottermost_chat.clock import Clock
-from nottermost_chat.directory import tables
-from nottermost_chat.errors import StartError, Unavailable
-
-READERS: Final = 2  # so that one long read does not hold up the rest; more would only wait for the GIL
-WRITES_WAITING_MAX: Final = 10_000  # functions; above it writes are refused, so that a slow disk does not fill memory
-GROUP_MAX: Final = 64  # writes in one transaction: the first one waits for the last, at about 0.2 ms each
-BUSY_TIMEOUT_MS: Final = 10_000  # another process may hold the file for a moment (an import)
 
 T = TypeVar("T")
 P = ParamSpec("P")
 NounT = TypeVar("NounT", bound="Noun")
 
 
-class _Job:
-    """A write that waits for its turn."""
+class Write(Enum):
+    """What a write needs of a database that several processes write at once (SQLite has one writer: all are alone)."""
 
-    def __init__(self, fn: Callable[[Connection], Any]) -> None:
-        self.fn, self.done = fn, Future[Any]()
+    ALONE = "alone"  # it comes out as if no other write ran beside it
+    ROWS = "rows"  # right whatever is committed between its statements: it locks what it has read, in order
+    UPSERT = "upsert"  # the same, and again is the same as once
 
 
-class Database:
-    """Runs functions on connections of the right kind, off the event loop.
+class Database(ABC):
+    """Runs functions on connections of the right kind.
 
-    Writes that wait while another one is synced go into the next transaction together, each
-    behind a savepoint of its own: one sync for all of them, and one that fails takes back only
-    itself.
+    A function may run several times, each time in a transaction that sees nothing of the last
+    one: it must leave nothing outside of it.
     """
 
-    def __init__(self, writer: Engine, reader: Engine) -> None:
-        self._writer, self._reader = writer, reader
-        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="directory-read")
-        self._thread = threading.Thread(target=self._write_all, name="directory-write", daemon=True)
-        self._closed = False
-        self._thread.start()
+    @abstractmethod
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn`: all of its statements see one state, with every write that has returned. Raises: Unavailable."""
 
-    @classmethod
-    async def open(cls, path: Path) -> "Database":
-        """Open the SQLite file at `path`, or make it.
+    @abstractmethod
+    async def write(self, fn: Callable[[Connection], T], kind: Write = Write.ALONE) -> T:
+        """Run `fn`; durable when this returns, and nothing of it is there if `fn` raises.
 
-        Raises: StartError when it cannot be used or comes from a newer version.
+        `fn` may run when the caller has stopped waiting. Raises: Unavailable; what was asked for
+        may then have happened all the same, if the connection was lost in the very commit.
         """
-        return await asyncio.to_thread(cls._open, path)
 
-    @classmethod
-    def _open(cls, path: Path) -> "Database":
-        writer, reader = _sqlite(path, "BEGIN IMMEDIATE"), _sqlite(path, "BEGIN")
-        try:
-            with writer.begin() as connection:
-                _prepare(connection, path)
-        except DatabaseError as error:
-            writer.dispose()
-            raise StartError(
-                f"{path} cannot be used as a database ({error.orig}): name another data folder with --data"
-            ) from error
-        except StartError:
-            writer.dispose()
-            raise
-        return cls(writer, reader)
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what waits, then let go of the database."""
+
+
+class Together(Database):
+    """Another database, whose every write does something more in its own transaction."""
+
+    def __init__(self, database: Database, also: Callable[[Connection, Any], None]) -> None:
+        """`also` gets what the write is about to return; what it raises undoes the write."""
+        self._database, self._also = database, also
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        """Run `fn` on a reader: all of its statements see one state, with every write that has returned."""
-        if self._closed:
-            raise Unavailable("the directory is closed")
+        return await self._database.read(fn)
 
-        def run() -> T:
-            with self._reader.connect() as connection:
-                return fn(connection)
+    async def write(self, fn: Callable[[Connection], T], kind: Write = Write.ALONE) -> T:
+        def both(connection: Connection) -> T:
+            result = fn(connection)
+            self._also(connection, result)
+            return result
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
-        except OperationalError as error:
-            raise Unavailable(f"the directory cannot be read ({error.orig})") from error
-
-    async def write(self, fn: Callable[[Connection], T]) -> T:
-        """Run `fn` in the writer; durable when this returns, and nothing of it is there if `fn` raises.
-
-        `fn` may run when the caller has stopped waiting. Raises: Unavailable.
-        """
-        if self._closed:
-            raise Unavailable("the directory is closed")
-        if self._waiting.qsize() >= WRITES_WAITING_MAX:
-            raise Unavailable(f"{WRITES_WAITING_MAX} writes to the directory are waiting already")
-        job = _Job(fn)
-        self._waiting.put(job)
-        try:
-            result: T = await asyncio.wrap_future(job.done)
-        except OperationalError as error:
-            raise Unavailable(f"the directory cannot be written ({error.orig})") from error
-        return result
+        return await self._database.write(both, kind)
 
     async def close(self) -> None:
-        """Finish what waits, then close the file."""
-        if self._closed:
-            return
-        self._closed = True
-        self._waiting.put(None)
-        await asyncio.to_thread(self._thread.join)
-        await asyncio.to_thread(self._readers.shutdown)
-        self._reader.dispose()
-        self._writer.dispose()  # the last connection to go moves the WAL into the file
-
-    def _write_all(self) -> None:
-        with self._writer.connect() as connection:
-            while group := self._next_group():
-                _write_group(connection, group)
-
-    def _next_group(self) -> list[_Job]:
-        """Whatever waits, at most GROUP_MAX; waits for the first. Empty: closing."""
-        group: list[_Job] = []
-        job = self._waiting.get()
-        while job is not None:
-            if job.done.set_running_or_notify_cancel():
-                group.append(job)
-            if len(group) == GROUP_MAX:
-                break
-            try:
-                job = self._waiting.get(block=not group)
-            except queue.Empty:
-                break
-        else:
-            if group:
-                self._waiting.put(None)  # for the next turn
-        return group
-
-
-def _write_group(connection: Connection, group: list[_Job]) -> None:
-    """One transaction for all of the group; every job hears what became of it."""
-    results: list[tuple[_Job, Any]] = []
-    failures: list[tuple[_Job, Exception]] = []
-    try:
-        with connection.begin():
-            for job in group:
-                try:
-                    with connection.begin_nested():
-                        results.append((job, job.fn(connection)))
-                except OperationalError:
-                    raise  # a full disk takes the whole transaction back, savepoints and all
-                except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller
-                    failures.append((job, error))
-    except Exception as error:  # noqa: BLE001 - nobody's write is there
-        results, failures = [], [(job, error) for job in group]
-    for job, result in results:
-        job.done.set_result(result)
-    for job, failure in failures:
-        job.done.set_exception(failure)
-
-
-def _sqlite(path: Path, begin: str) -> Engine:
-    """An engine whose transactions start with `begin`, which the driver would otherwise choose by itself."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=QueuePool,
-        pool_size=READERS,
-        max_overflow=0,
-        hide_parameters=True,  # they hold e-mail addresses, and errors are logged
-        connect_args={"check_same_thread": False, "isolation_level": None},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _prepare(connection: Connection, path: Path) -> None:
-    """Make the tables of a new file; refuse a file that a newer version wrote."""
-    tables.meta.create(connection, checkfirst=True)
-    version = connection.scalar(select(tables.meta.c.value).where(tables.meta.c.name == "schema_version"))
-    if version is None:
-        tables.metadata.create_all(connection)
-        connection.execute(tables.meta.insert().values(name="schema_version", value=str(tables.SCHEMA_VERSION)))
-    elif int(version) > tables.SCHEMA_VERSION:
-        raise StartError(
-            f"{path} has schema version {version}, this program knows {tables.SCHEMA_VERSION}: "
-            "it comes from a newer version, so install that or name another data folder with --data"
-        )
+        """It is the other's."""
 
 
 class Noun:
@@ -213,7 +82,7 @@ class Noun:
 def reads(
     method: Callable[Concatenate[NounT, Connection, P], T],
 ) -> Callable[Concatenate[NounT, P], Coroutine[Any, Any, T]]:
-    """A method that takes a connection becomes a coroutine that runs it on a reader (`Database.read`)."""
+    """A method that takes a connection becomes a coroutine that reads with it (`Database.read`)."""
 
     async def run(self: NounT, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._database.read(lambda connection: method(self, connection, *args, **kwargs))
@@ -225,10 +94,29 @@ def reads(
 def writes(
     method: Callable[Concatenate[NounT, Connection, P], T],
 ) -> Callable[Concatenate[NounT, P], Coroutine[Any, Any, T]]:
-    """A method that takes a connection becomes a coroutine that runs it in the writer (`Database.write`)."""
+    """A method that takes a connection becomes a coroutine that writes with it, alone (`Write.ALONE`)."""
+    return _writing(method, Write.ALONE)
 
+
+def writes_rows(
+    method: Callable[Concatenate[NounT, Connection, P], T],
+) -> Callable[Concatenate[NounT, P], Coroutine[Any, Any, T]]:
+    """For what many do at once: the method itself sees to it that others do not disturb (`Write.ROWS`)."""
+    return _writing(method, Write.ROWS)
+
+
+def upserts(
+    method: Callable[Concatenate[NounT, Connection, P], T],
+) -> Callable[Concatenate[NounT, P], Coroutine[Any, Any, T]]:
+    """As `writes_rows`, for methods that change nothing the second time (`Write.UPSERT`)."""
+    return _writing(method, Write.UPSERT)
+
+
+def _writing(
+    method: Callable[Concatenate[NounT, Connection, P], T], kind: Write
+) -> Callable[Concatenate[NounT, P], Coroutine[Any, Any, T]]:
     async def run(self: NounT, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._database.write(lambda connection: method(self, connection, *args, **kwargs))
+        return await self._database.write(lambda connection: method(self, connection, *args, **kwargs), kind)
 
     update_wrapper(run, method)
     return run

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from nottermost_chat.directory.engine import Noun, reads, writes
+from nottermost_chat.directory.engine import Noun, reads, upserts, writes
 from nottermost_chat.directory.queries import chunks, fetch, fetch_in, fetch_one, insert_new
 from nottermost_chat.directory.rows import FILE, FileRow
 from nottermost_chat.directory.tables import FileStatus, files
@@ -101,12 +101,12 @@ class Files(Noun):
             and row.status is not FileStatus.PENDING
         )
 
-    @writes
+    @upserts
     def attach(self, connection: Connection, file_ids: Sequence[str], message_id: str) -> None:
         """The message carries these files. A file that another message carries stays with that one."""
-        for part in chunks(file_ids):
-            free = files.c.file_id.in_(part) & files.c.message_id.is_(None)
-            connection.execute(update(files).where(free).values(message_id=message_id))
+        free = (files.c.file_id == bindparam("id")) & files.c.message_id.is_(None)
+        if rows := [{"id": file_id} for file_id in sorted({*file_ids})]:
+            connection.execute(update(files).where(free).values(message_id=message_id), rows)
 
     @reads
     def stale(self, connection: Connection, before_ms: int, *, limit: int = 100) -> list[FileRow]:
@@ -115,10 +115,10 @@ class Files(Noun):
         uploads = select(*FILE).where(left, files.c.status != FileStatus.EXTERNAL)
         return fetch(connection, uploads.order_by(files.c.created_at).limit(limit), FileRow)
 
-    @writes
+    @upserts
     def remove(self, connection: Connection, file_ids: Sequence[str]) -> None:
         """Forget files; the caller removes their bytes."""
-        for part in chunks(file_ids):
+        for part in chunks(sorted(file_ids)):
             connection.execute(delete(files).where(files.c.file_id.in_(part)))
 
 

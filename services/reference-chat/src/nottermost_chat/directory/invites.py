@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, select, update
 
-from nottermost_chat.directory.engine import Noun, reads, writes
+from nottermost_chat.directory.engine import Noun, reads, writes_rows
 from nottermost_chat.directory.memberships import active_among, locked
 from nottermost_chat.directory.queries import fetch, fetch_one
 from nottermost_chat.directory.rows import InviteRow
@@ -21,7 +21,7 @@ class Invites(Noun):
         """Members and invites that wait for an answer."""
         return _group_size(connection, conversation_id, self._clock.now_ms())
 
-    @writes
+    @writes_rows
     def create_invite(
         self, connection: Connection, conversation_id: str, user_id: str, invited_by: str, *, valid_s: int
     ) -> InviteRow:
@@ -66,7 +66,7 @@ class Invites(Noun):
         statement = _invites(now).where(invites.c.user_id == user_id, pending, invites.c.expires_at > now)
         return fetch(connection, statement.order_by(invites.c.created_at, invites.c.invite_id), InviteRow)
 
-    @writes
+    @writes_rows
     def answer_invite(self, connection: Connection, invite_id: str, user_id: str, *, accept: bool) -> InviteRow:
         """Answer one's own invite, once. Raises NotFound, InviteClosed (answered already, or expired)."""
         now = self._clock.now_ms()

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
-from nottermost_chat.directory.engine import Noun, writes
+from nottermost_chat.directory.engine import Noun, upserts, writes_rows
 from nottermost_chat.directory.queries import insert_new
 from nottermost_chat.directory.rows import Finished
 from nottermost_chat.directory.tables import requests
@@ -16,7 +16,7 @@ WORKING_MS_MAX: Final = 60_000  # no request takes longer; after that its proces
 class Requests(Noun):
     """One row for each (user, key)."""
 
-    @writes
+    @writes_rows
     def begin(
         self, connection: Connection, user_id: str, key: str, fingerprint: bytes, *, valid_s: int
     ) -> Finished | None:
@@ -29,9 +29,12 @@ class Requests(Noun):
         now = self._clock.now_ms()
         times = {"started_at": now, "expires_at": now + valid_s * 1000}
         new: dict[str, Any] = {"fingerprint": fingerprint, "status": None, "body": None} | times
-        if insert_new(connection, requests, {"user_id": user_id, "key": key} | new):
-            return None
-        row = connection.execute(select(requests).where(_is(user_id, key)).with_for_update()).one()
+        there = select(requests).where(_is(user_id, key)).with_for_update()
+        row = None
+        while row is None:  # whoever was there may be removed between the two statements
+            if insert_new(connection, requests, {"user_id": user_id, "key": key} | new):
+                return None
+            row = connection.execute(there).first()
         if row.expires_at > now:
             if row.fingerprint != fingerprint:
                 raise IdempotencyMismatch(f"the Idempotency-Key {key} came with another request: use a new key")
@@ -42,17 +45,17 @@ class Requests(Noun):
         connection.execute(update(requests).where(_is(user_id, key)).values(new))
         return None
 
-    @writes
+    @upserts
     def finish(self, connection: Connection, user_id: str, key: str, status: int, body: bytes) -> None:
         """Keep the answer for repeats."""
         connection.execute(update(requests).where(_is(user_id, key)).values(status=status, body=body))
 
-    @writes
+    @writes_rows
     def abandon(self, connection: Connection, user_id: str, key: str) -> None:
         """The request failed without effect: a repeat may act."""
         connection.execute(delete(requests).where(_is(user_id, key), requests.c.status.is_(None)))
 
-    @writes
+    @upserts
     def prune(self, connection: Connection) -> None:
         """Forget what is too old to be repeated."""
         connection.execute(delete(requests).where(requests.c.expires_at <= self._clock.now_ms()))

@@ -4,7 +4,7 @@ import msgspec
 
 from nottermost_chat.directory import tables
 from nottermost_chat.directory.queries import columns
-from nottermost_chat.directory.tables import FileStatus, InviteStatus
+from nottermost_chat.directory.tables import DeliveryState, FileStatus, HookEvent, InviteStatus, Notify, PushKind
 from nottermost_chat.model import ConversationKind, Member, Role
 from nottermost_chat.ports import Cursor
 from nottermost_chat.protocol import Presence
@@ -96,7 +96,6 @@ class ConversationRow(msgspec.Struct, frozen=True):
     Attributes:
         title: "" for direct ones.
         members_epoch, members_seq: of the last membership entry applied; seq 0: none yet, so nobody is in.
-        activity_at: of the last change (`touch_activity`, `apply`).
         pair_key: names the two users of a direct conversation.
         import_key: what the import knows it by.
     """
@@ -114,7 +113,6 @@ class ConversationRow(msgspec.Struct, frozen=True):
     member_count: int
     members_epoch: int
     members_seq: int
-    activity_at: int
     pair_key: str | None
     import_key: str | None
 
@@ -125,12 +123,18 @@ class ConversationRow(msgspec.Struct, frozen=True):
 
 
 class ConversationOfUser(msgspec.Struct, frozen=True):
-    """A conversation as one user has it; `role` None: the user is out (`joined_seq` of the last stay)."""
+    """A conversation as one user has it.
+
+    Attributes:
+        role: None: the user is out (`joined_seq` of the last stay).
+        active_at: when it last changed (`touch_activity`, `apply`); 0: not asked for.
+    """
 
     conversation: ConversationRow
     role: Role | None
     joined_seq: int
     cursor: Cursor
+    active_at: int = 0
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -196,6 +200,124 @@ class Finished(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Subscription(msgspec.Struct, frozen=True):
+    """Where a device takes pushes.
+
+    Attributes:
+        address: the endpoint (Web Push) or the token (FCM, APNs); whoever knows it may send there.
+        public_key, auth_secret: Web Push: of the browser, base64url.
+        failures: in a row.
+    """
+
+    device_id: str
+    kind: PushKind
+    address: str
+    public_key: str
+    auth_secret: str
+    created_at: int
+    failures: int
+
+    def __repr__(self) -> str:
+        return f"Subscription({self.device_id}, {self.kind})"
+
+
+class QuietWindow(msgspec.Struct, frozen=True):
+    """Do not disturb: minutes since midnight; an end at or before the start is on the next day. Weekday 0: Monday."""
+
+    weekday: int
+    start_minute: int
+    end_minute: int
+
+
+class Quiet(msgspec.Struct, frozen=True):
+    """When a user is not to be disturbed: until then, and in these windows by the clocks of the time zone (IANA)."""
+
+    time_zone: str = "UTC"
+    paused_until: int | None = None
+    windows: tuple[QuietWindow, ...] = ()
+
+
+class Level(msgspec.Struct, frozen=True):
+    """What a conversation may notify a member of; `until` None: until it is changed."""
+
+    notify: Notify
+    until: int | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far somebody has read in a conversation, and what it may notify them of; None: the usual."""
+
+    read_seq: int
+    level: Level | None = None
+
+
+class WebhookRow(msgspec.Struct, frozen=True):
+    """An outgoing webhook.
+
+    Attributes:
+        conversation_id: None: all public channels of the workspace.
+        secret: encrypted.
+    """
+
+    webhook_id: str
+    workspace_id: str
+    conversation_id: str | None
+    events: tuple[HookEvent, ...]
+    url: str
+    secret: bytes
+    active: bool
+    created_by: str
+    created_at: int
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "events", tuple(map(HookEvent, self.events)))  # from JSON
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """What became of telling a webhook of an entry; `conversation_id` "": a test, `status` None: no answer came."""
+
+    delivery_id: str
+    webhook_id: str
+    job_id: str
+    event: str
+    conversation_id: str
+    epoch: int
+    seq: int
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    reason: str
+    at: int
+
+
+class IncomingHookRow(msgspec.Struct, frozen=True):
+    """A token that posts into a conversation; `hook_id`: also the bot in whose name it posts."""
+
+    hook_id: str
+    conversation_id: str
+    name: str
+    created_by: str
+    created_at: int
+    revoked_at: int | None
+    last_used_at: int | None
+
+
+class BotTokenRow(msgspec.Struct, frozen=True):
+    """A bot's token, without the token; `token_id`: also the bot's device."""
+
+    token_id: str
+    user_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_by: str
+    created_at: int
+    revoked_at: int | None
+    last_used_at: int | None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "scopes", tuple(self.scopes))  # from JSON
+
+
 # What to select for each: the columns that the fields are named after, in their order.
 USER = columns(tables.users, UserRow)
 DEVICE = columns(tables.devices, DeviceRow)
@@ -204,3 +326,10 @@ CONVERSATION = columns(tables.conversations, ConversationRow)
 MEMBER = columns(tables.memberships, Member)
 CURSOR = columns(tables.cursors, Cursor)
 FILE = columns(tables.files, FileRow)
+SUBSCRIPTION = columns(tables.push_subscriptions, Subscription)
+QUIET_WINDOW = columns(tables.quiet_windows, QuietWindow)
+LEVEL = columns(tables.mutes, Level)
+WEBHOOK = columns(tables.webhooks, WebhookRow)
+DELIVERY = columns(tables.webhook_deliveries, DeliveryRow)
+INCOMING_HOOK = columns(tables.incoming_hooks, IncomingHookRow)
+BOT_TOKEN = columns(tables.bot_tokens, BotTokenRow)

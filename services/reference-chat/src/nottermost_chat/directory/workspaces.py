@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nottermost_chat.directory.engine import Noun, reads, writes
+from nottermost_chat.directory.engine import Noun, reads, writes, writes_rows
 from nottermost_chat.directory.queries import acquainted, chunks, fetch, fetch_one, insert, insert_new, named
 from nottermost_chat.directory.rows import USER, WORKSPACE, TeamRow, UserRow, WorkspaceMember, WorkspaceRow
 from nottermost_chat.directory.tables import fold, team_members, teams, users, workspace_members, workspaces
@@ -65,7 +65,7 @@ class Workspaces(Noun):
 
     # --- members -------------------------------------------------------------------------------
 
-    @writes
+    @writes_rows
     def add_members(
         self, connection: Connection, workspace_id: str, user_ids: Sequence[str], role: Role = Role.MEMBER
     ) -> list[str]:
@@ -82,7 +82,7 @@ class Workspaces(Noun):
         _count(connection, workspace_id, len(added))
         return added
 
-    @writes
+    @writes_rows
     def set_role(self, connection: Connection, workspace_id: str, user_id: str, role: Role) -> None:
         """Raises NotFound when not a member, Conflict when it would leave no owner."""
         _lock(connection, workspace_id)
@@ -91,7 +91,7 @@ class Workspaces(Noun):
             raise NotFound(f"user {user_id} is not in workspace {workspace_id}")
         _require_owner(connection, workspace_id)
 
-    @writes
+    @writes_rows
     def remove_member(self, connection: Connection, workspace_id: str, user_id: str) -> bool:
         """Remove a member, from the teams too. False: was not in. Raises Conflict when no owner would be left.
 
@@ -153,7 +153,7 @@ class Workspaces(Noun):
 
     # --- teams ---------------------------------------------------------------------------------
 
-    @writes
+    @writes_rows
     def create_team(self, connection: Connection, workspace_id: str, name: str, member_ids: Sequence[str]) -> TeamRow:
         """Raises Conflict when the workspace has a team of that name, NotFound for who is not in the workspace."""
         team = TeamRow(self._clock.new_id(), workspace_id, name, tuple(sorted({*member_ids})))
@@ -163,7 +163,7 @@ class Workspaces(Noun):
             raise _team_taken(name)
         return _put_team_members(connection, team)
 
-    @writes
+    @writes_rows
     def change_team(
         self, connection: Connection, workspace_id: str, team_id: str, name: str, member_ids: Sequence[str]
     ) -> TeamRow:
@@ -205,7 +205,11 @@ def _is(workspace_id: str, user_id: str) -> ColumnElement[bool]:
 
 def _lock(connection: Connection, workspace_id: str) -> None:
     """Changes of one workspace's members wait for each other."""
-    row = select(workspaces.c.workspace_id).where(workspaces.c.workspace_id == workspace_id).with_for_update()
+    row = (
+        select(workspaces.c.workspace_id)
+        .where(workspaces.c.workspace_id == workspace_id)
+        .with_for_update(key_share=True)
+    )
     if connection.scalar(row) is None:
         raise NotFound(f"there is no workspace {workspace_id}")
 

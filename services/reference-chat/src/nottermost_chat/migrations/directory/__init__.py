@@ -1,0 +1,1 @@
+"""The schema of the directory, revision by revision."""

@@ -1,0 +1,1 @@
+"""The schema of the PostgreSQL message store, revision by revision."""
