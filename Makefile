@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 2
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform cost,--no-emit-package nottermost-$(name))
 
-.PHONY: help setup run dev test test-unit coverage lint fmt bench lock ci clean
+.PHONY: help setup servers run dev test test-unit coverage lint fmt proto bench chaos lock ci clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
@@ -28,20 +28,24 @@ help: ## list what can be done
 
 setup: .venv/.dev ## make .venv with everything for development
 
+servers: .venv/.dev ## fetch the local cluster's servers, once (about 35 s), for tests and `nottermost stack up`
+	@requirements/servers.sh
+	@$(BIN)/nottermost stack fetch >/dev/null
+
 run: .venv/.run ## start the chat at http://127.0.0.1:3000 (ARGS=--empty without the welcome workspace)
 	@$(BIN)/nottermost chat run $(ARGS)
 
 dev: .venv/.dev ## start the chat and restart it on every change
 	@$(BIN)/watchfiles '$(BIN)/nottermost chat run $(ARGS)' $(MEMBERS:=/src)
 
-test: .venv/.dev ## run all tests, also in a real browser
+test: .venv/.dev servers ## run all tests, also in a real browser
 	@requirements/chromium.sh
 	@$(PYTEST) $(ARGS)
 
-test-unit: .venv/.dev ## run the quick tests
+test-unit: .venv/.dev servers ## run the quick tests
 	@$(PYTEST) -m "not browser and not slow" $(ARGS)
 
-coverage: .venv/.dev ## run all tests and show the lines that no test reaches
+coverage: .venv/.dev servers ## run all tests and show the lines that no test reaches
 	@requirements/chromium.sh
 	@$(PYTEST) --cov --cov-report=term-missing $(ARGS)
 
@@ -52,17 +56,26 @@ lint: .venv/.dev ## check style, types, imports, lock files and generated docume
 	@$(BIN)/lint-imports --no-logo
 	@! grep -nE '^ *(-i|-f|--(extra-)?index-url|--find-links)|://|file:|# +via .*/(home|root|work|tmp)/' requirements/*.txt
 	@$(BIN)/nottermost chat docs --check
+	@$(BIN)/python -m nottermost_chat.rpc.contract --check
 	@$(BIN)/nottermost env schemas --check
 	@$(BIN)/nottermost cost docs --check
+	@$(BIN)/nottermost stack docs --check
 
 fmt: .venv/.dev ## format the code and repair what can be repaired
 	@$(BIN)/ruff check --fix --exit-zero
 	@$(BIN)/ruff format
 
-bench: .venv/.dev ## measure the chat, the platform's captures and the cost model against references on this machine
+proto: .venv/.dev ## generate the gRPC code from the proto files; what breaks the contract is refused
+	@$(BIN)/python -m nottermost_chat.rpc.contract
+
+bench: .venv/.dev servers ## measure the chat (one process, then a cluster), the platform's captures and the cost model against references on this machine
 	@$(BIN)/nottermost chat bench $(ARGS)
+	@$(BIN)/nottermost chat bench --only cluster
 	@$(BIN)/nottermost env bench
 	@$(BIN)/nottermost cost bench
+
+chaos: .venv/.dev servers ## break everything in turn under load and write docs/chaos.md, about an hour (ARGS="--only kill-gateway")
+	@$(BIN)/python -m nottermost_chat.testing.chaos $(ARGS)
 
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt

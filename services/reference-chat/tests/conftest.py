@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from nottermost_chat.testing.running import RunningChat, run_chat
-from nottermost_chat.testing.servers import Address
+from nottermost_chat.testing.servers import Address, claim_servers, end_servers, start_server
 
 settings.register_profile("chat", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("chat")
@@ -20,43 +20,53 @@ async def chat(tmp_path: Path) -> AsyncIterator[RunningChat]:
         yield chat
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that starts the workers keeps the servers for all of them."""
+    claim_servers(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """... and ends them, whatever happened."""
+    end_servers(config)
+
+
 @pytest.fixture(scope="session")
-def kafka() -> Address:
+def kafka(request: pytest.FixtureRequest) -> Address:
     """A Kafka broker."""
-    return Address(19092)
+    return start_server("kafka", request)
 
 
 @pytest.fixture(scope="session")
-def redis() -> Address:
+def redis(request: pytest.FixtureRequest) -> Address:
     """A Redis server."""
-    return Address(16379)
+    return start_server("redis", request)
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Address:
+def postgres(request: pytest.FixtureRequest) -> Address:
     """A PostgreSQL server; user `postgres`, no password."""
-    return Address(15432)
+    return start_server("postgres", request)
 
 
 @pytest.fixture(scope="session")
-def dynamodb() -> Address:
+def dynamodb(request: pytest.FixtureRequest) -> Address:
     """DynamoDB Local."""
-    return Address(18100)
+    return start_server("dynamodb", request)
 
 
 @pytest.fixture(scope="session")
-def opensearch() -> Address:
+def opensearch(request: pytest.FixtureRequest) -> Address:
     """An OpenSearch node."""
-    return Address(18201)
+    return start_server("opensearch", request)
 
 
 @pytest.fixture(scope="session")
-def sqs() -> Address:
+def sqs(request: pytest.FixtureRequest) -> Address:
     """ElasticMQ."""
-    return Address(18400)
+    return start_server("sqs", request)
 
 
 @pytest.fixture(scope="session")
-def s3() -> Address:
+def s3(request: pytest.FixtureRequest) -> Address:
     """S3Proxy; credentials `local` and `localsecret`."""
-    return Address(18500)
+    return start_server("s3", request)
