@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from nottermost_chat.api.app import create_app
 from nottermost_chat.bootstrap import open_services
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Limits, Rate, Settings
 from nottermost_chat.testing.people import Person, ShiftedClock, join
 from nottermost_chat.workers.indexer import Indexer
@@ -28,13 +28,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def services(settings: Settings, clock: ShiftedClock) -> AsyncIterator[Services]:
+async def services(settings: Settings, clock: ShiftedClock) -> AsyncIterator[Embedded]:
     async with open_services(settings, clock) as services:
         yield services
 
 
 @pytest.fixture
-def app(services: Services) -> Litestar:
+def app(services: Embedded) -> Litestar:
     return create_app(services)
 
 
@@ -47,22 +47,22 @@ async def http(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def ann(services: Services, http: httpx.AsyncClient) -> Person:
+async def ann(services: Embedded, http: httpx.AsyncClient) -> Person:
     return await join(services, http, "ann")
 
 
 @pytest.fixture
-async def bob(services: Services, http: httpx.AsyncClient) -> Person:
+async def bob(services: Embedded, http: httpx.AsyncClient) -> Person:
     return await join(services, http, "bob")
 
 
 @pytest.fixture
-async def cat(services: Services, http: httpx.AsyncClient) -> Person:
+async def cat(services: Embedded, http: httpx.AsyncClient) -> Person:
     return await join(services, http, "cat")
 
 
 @pytest.fixture
-async def indexed(services: Services) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+async def indexed(services: Embedded) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Runs the search indexer; gives a function that waits until it has indexed everything."""
     indexer = Indexer(services.store, services.directory, services.search, rest_share=0)
     running = asyncio.create_task(services.log.consume(indexer.group, indexer.handle))

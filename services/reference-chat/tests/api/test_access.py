@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from litestar import Litestar
-from litestar.routes import HTTPRoute
+from litestar.routes import ASGIRoute, HTTPRoute
 
 from nottermost_chat.services import Services
 from nottermost_chat.testing.people import PASSWORD, Person, join
@@ -42,6 +42,7 @@ ROWS = {
     # sessions: without a token; wrong ones are refused
     "POST /api/users/auth/register": Row(201, 409, 409, 409, lambda w: {"email": "new@x.org", "username": "new", "password": PASSWORD}),
     "POST /api/users/auth/login": Row(200, 200, 200, 200, lambda w: {"email": "bob@example.org", "password": PASSWORD}),
+    "POST /api/users/auth/oidc": Row(404, 404, 404, 404, lambda w: {"id_token": "guess"}),  # no provider is set
     "POST /api/users/auth/claim": Row(401, 401, 401, 401, lambda w: {"claim_token": "guess", "password": PASSWORD}),
     "POST /api/users/auth/refresh": Row(401, 401, 401, 401, lambda w: {"refresh_token": "guess"}),
     "POST /api/users/auth/logout": Row(204, 204, 204, 204, lambda w: {"refresh_token": "guess"}),
@@ -50,6 +51,14 @@ ROWS = {
     "PATCH /api/users/me": Row(401, 200, 200, 200, lambda w: {"title": "here"}),
     "PUT /api/users/me/password": Row(401, 401, 401, 401, lambda w: {"old_password": "no", "new_password": PASSWORD}),
     "PUT /api/users/me/presence": Row(401, 200, 200, 200, lambda w: {"status": "away"}),
+    "GET /api/users/auth/consents": Row(200, 200, 200, 200),
+    "GET /api/users/me/consents": Row(401, 200, 200, 200),
+    "PUT /api/users/me/consents": Row(401, 404, 404, 404, lambda w: {"document": "terms", "version": "1"}),
+    "DELETE /api/users/me/consents": Row(401, 404, 404, 404, query="?document=terms"),
+    "POST /api/users/me/exports": Row(401, 202, 202, 202),
+    "GET /api/users/me/exports": Row(401, 200, 200, 200),
+    "GET /api/exports/{export_id}": Row(403, 403, 403, 403),  # by a signed link
+    "DELETE /api/users/me": Row(401, 409, 409, 409, query="?confirm=somebody"),  # oneself, by name
     "GET /api/users/me/devices": Row(401, 200, 200, 200),
     "DELETE /api/users/me/devices/{device_id}": Row(401, 404, 404, 404),  # ann's
     "GET /api/users": Row(401, 200, 200, 200, query="?ids={user_id}"),
@@ -63,6 +72,12 @@ ROWS = {
     f"POST {SPACE}/members": Row(401, 404, 404, 403, lambda w: {"email": "dave@example.org"}),
     f"PATCH {SPACE}/members/{{user_id}}": Row(401, 404, 404, 403, lambda w: {"role": "guest"}),
     f"DELETE {SPACE}/members/{{user_id}}": Row(401, 404, 404, 403),
+    f"GET {SPACE}/retention": Row(401, 404, 404, 200),
+    f"PUT {SPACE}/retention": Row(401, 404, 404, 403, lambda w: {"warm_days": 30}),
+    f"GET {SPACE}/holds": Row(401, 404, 404, 403),
+    f"POST {SPACE}/holds": Row(401, 404, 404, 403, lambda w: {"reason": "case 7"}),
+    f"DELETE {SPACE}/holds/{{hold_id}}": Row(401, 404, 404, 403),
+    f"GET {SPACE}/audit": Row(401, 404, 404, 403),
     f"GET {SPACE}/teams": Row(401, 404, 404, 200),
     f"POST {SPACE}/teams": Row(401, 404, 404, 403, lambda w: {"name": "another"}),
     f"PUT {SPACE}/teams/{{team_id}}": Row(401, 404, 404, 403, lambda w: {"name": "renamed"}),
@@ -71,6 +86,25 @@ ROWS = {
     f"POST {SPACE}/channels": Row(401, 404, 404, 201, lambda w: {"name": "new"}),
     f"GET {SPACE}/imported-users": Row(401, 404, 404, 403),
     f"POST {SPACE}/imported-users/{{user_id}}/claim": Row(401, 404, 404, 403),
+    # other programs
+    f"POST {SPACE}/webhooks": Row(401, 404, 404, 403, lambda w: {"url": "https://example.org/", "events": ["message"]}),
+    f"GET {SPACE}/webhooks": Row(401, 404, 404, 403),
+    f"PATCH {SPACE}/webhooks/{{webhook_id}}": Row(401, 404, 404, 403, lambda w: {"active": False}),
+    f"DELETE {SPACE}/webhooks/{{webhook_id}}": Row(401, 404, 404, 403),
+    f"POST {SPACE}/webhooks/{{webhook_id}}/test": Row(401, 404, 404, 403),
+    f"GET {SPACE}/webhooks/{{webhook_id}}/deliveries": Row(401, 404, 404, 403),
+    f"POST {SPACE}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay": Row(401, 404, 404, 403),
+    f"POST {SPACE}/incoming-hooks": Row(401, 404, 404, 403, lambda w: {"conversation_id": w["conversation_id"], "name": "x"}),
+    f"GET {SPACE}/incoming-hooks": Row(401, 404, 404, 403),
+    f"DELETE {SPACE}/incoming-hooks/{{hook_id}}": Row(401, 404, 404, 403),
+    "POST /api/hooks/{token}": Row(401, 401, 401, 401, lambda w: {"text": "guessed"}),
+    f"POST {SPACE}/bots": Row(401, 404, 404, 403, lambda w: {"username": "helper"}),
+    f"GET {SPACE}/bots": Row(401, 404, 404, 403),
+    f"DELETE {SPACE}/bots/{{bot_id}}": Row(401, 404, 404, 403),
+    f"POST {SPACE}/bots/{{bot_id}}/tokens": Row(401, 404, 404, 403, lambda w: {"name": "x", "scopes": ["messages:read"]}),
+    f"GET {SPACE}/bots/{{bot_id}}/tokens": Row(401, 404, 404, 403),
+    f"DELETE {SPACE}/bots/{{bot_id}}/tokens/{{token_id}}": Row(401, 404, 404, 403),
+    "POST /api/bots/session": Row(401, 401, 401, 401, lambda w: {"token": "nmb_guess"}),
     # conversations
     "GET /api/chats/conversations": Row(401, 200, 200, 200),
     "POST /api/chats/conversations/dm": Row(401, 201, 201, 201, lambda w: {"other_user_id": w["user_id"]}),
@@ -103,9 +137,18 @@ ROWS = {
     "POST /api/files": Row(401, 404, 404, 201, lambda w: {"conversation_id": w["conversation_id"], "name": "a", "size": 1}),
     "POST /api/files/links": Row(401, 200, 200, 200, lambda w: {"file_ids": [w["file_id"]]}),
     "PUT /api/files/{file_id}": Row(403, 403, 403, 403),
+    "POST /api/files/{file_id}": Row(403, 403, 403, 403),
     "GET /api/files/{file_id}": Row(403, 403, 403, 403),
     "HEAD /api/files/{file_id}": Row(403, 403, 403, 403),
     "GET /api/search": Row(401, 200, 200, 200, query="?q=hello"),
+    # notifications: one's own; here is no key for any push
+    "GET /api/notifications/push": Row(401, 200, 200, 200),
+    "PUT /api/notifications/push": Row(401, 409, 409, 409, lambda w: {"kind": "fcm", "address": "token"}),
+    "DELETE /api/notifications/push": Row(401, 204, 204, 204),
+    "GET /api/notifications/settings": Row(401, 200, 200, 200),
+    "PUT /api/notifications/settings": Row(401, 200, 200, 200, lambda w: {"time_zone": "UTC"}),
+    "GET /api/notifications/conversations/{conversation_id}": Row(401, 404, 404, 200),
+    "PUT /api/notifications/conversations/{conversation_id}": Row(401, 404, 404, 200, lambda w: {"notify": "none"}),
     # for everybody
     **{
         f"{method} {path}": Row(200, 200, 200, 200)
@@ -130,7 +173,8 @@ EMPTY_FOR_STRANGERS = {
 
 
 def routes_of(app: Litestar) -> set[str]:
-    return {
+    operations = {f"GET {route.path}" for route in app.routes if isinstance(route, ASGIRoute)}
+    return operations | {
         f"{method} {route.path_format or '/'}"
         for route in app.routes
         if isinstance(route, HTTPRoute)
@@ -156,6 +200,13 @@ async def world(ann: Person, people: dict[str, Person]) -> World:
     file = await ann.post("/api/files", {"conversation_id": group, "name": "a.txt", "size": 5})
     await ann.put(file["upload_url"], "abc", status=201)  # as JSON: "abc"
     said = await ann.say(group, "hello", file_ids=[file["file_id"]])
+    space, told = f"/api/workspaces/{workspace}", {"url": "https://example.org/", "events": ["message"]}
+    webhook = await ann.post(f"{space}/webhooks", told)
+    channel = await ann.channel(workspace, "hooked")
+    hook = await ann.post(f"{space}/incoming-hooks", {"conversation_id": channel, "name": "CI"})
+    bot = await ann.post(f"{space}/bots", {"username": "bot"})
+    token = await ann.post(f"{space}/bots/{bot['user_id']}/tokens", {"name": "t", "scopes": ["messages:read"]})
+    hold = await ann.post(f"{space}/holds", {"reason": "case 6", "conversation_id": channel})
     elsewhere = await ann.group("H")
     invite = await ann.post(f"/api/chats/conversations/{elsewhere}/invite", {"user_id": ann.user_id}, status=409)
     assert invite["code"] == "conflict"
@@ -169,9 +220,17 @@ async def world(ann: Person, people: dict[str, Person]) -> World:
         "file_id": file["file_id"],
         "team_id": team["team_id"],
         "invite_id": invite["invite_id"],
+        "webhook_id": webhook["webhook_id"],
+        "delivery_id": "any",
+        "hook_id": hook["hook_id"],
+        "bot_id": bot["user_id"],
+        "token_id": token["token_id"],
+        "token": "guess",
         "user_id": ann.user_id,
         "stranger_id": stranger.user_id,
         "device_id": ann.device_id,
+        "hold_id": hold["hold_id"],
+        "export_id": ann.user_id,
         "rest": "some/where",
         "path": "icon.svg",
     }

@@ -11,13 +11,13 @@ from nottermost_chat.client import ChatClient, Rest
 from nottermost_chat.client.chat import Event
 from nottermost_chat.client.rest import Session
 from nottermost_chat.protocol import EntryNew, MessageNew, ReceiptChanged
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.testing.people import Person, join
 from nottermost_chat.testing.raw_socket import RawSocket
 
 
 @pytest.fixture
-async def url(services: Services) -> AsyncIterator[str]:
+async def url(services: Embedded) -> AsyncIterator[str]:
     async with running_chat(services) as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -81,7 +81,7 @@ async def test_a_removed_member_hears_of_it_and_of_nothing_after(url: str, ann: 
 
 
 async def test_changes_of_ones_own_are_told_at_once(
-    url: str, services: Services, ann: Person, bob: Person, cat: Person
+    url: str, services: Embedded, ann: Person, bob: Person, cat: Person
 ) -> None:
     """Invites that come and go, workspaces, one's profile: on all devices, when it can be read; others hear nothing."""
     group, phone = await ann.group("G"), await services.tokens.session(bob.user_id, "phone")
@@ -136,7 +136,7 @@ async def test_files_can_be_fetched_when_their_message_arrives(
 
 
 async def test_a_signed_out_device_is_disconnected(
-    url: str, services: Services, http: httpx.AsyncClient, ann: Person
+    url: str, services: Embedded, http: httpx.AsyncClient, ann: Person
 ) -> None:
     """At once and for good; the user's other devices stay."""
     other = await services.tokens.session(ann.user_id, "phone")
@@ -159,7 +159,7 @@ async def test_ready_once_messages_go_through(http: httpx.AsyncClient) -> None:
     assert answer.json()["status"] == "ready"
 
 
-async def test_bytes_over_a_real_connection(http: httpx.AsyncClient, services: Services) -> None:
+async def test_bytes_over_a_real_connection(http: httpx.AsyncClient, services: Embedded) -> None:
     """HEAD has no body on the wire, and ranges arrive as they are announced."""
     person = await join(services, http, "dave")
     alone = await person.direct(person)

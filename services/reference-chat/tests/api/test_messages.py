@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nottermost_chat.ports import Signal
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock
 
 TALK = "/api/messages/conversations"
@@ -238,7 +238,7 @@ async def test_unread_counts_follow_a_simple_model(ann: Person, bob: Person, see
     assert view["read_seq"] >= read_seq
 
 
-async def test_receipts_are_told_to_those_who_look(services: Services, ann: Person, bob: Person) -> None:
+async def test_receipts_are_told_to_those_who_look(services: Embedded, ann: Person, bob: Person) -> None:
     """A frame when a cursor rises, none when it does not; and a list for small conversations."""
     looker = Looker()
     services.delivery.attach(looker)  # type: ignore[attr-defined]
@@ -253,7 +253,7 @@ async def test_receipts_are_told_to_those_who_look(services: Services, ann: Pers
     assert {each["user_id"]: each["read_seq"] for each in receipts}[bob.user_id] == seq
 
 
-async def test_signing_out_closes_sockets(services: Services, ann: Person, bob: Person, cat: Person) -> None:
+async def test_signing_out_closes_sockets(services: Embedded, ann: Person, bob: Person, cat: Person) -> None:
     """The gateway is told which device to close."""
     looker = Looker()
     services.delivery.attach(looker)  # type: ignore[attr-defined]

@@ -64,6 +64,21 @@ async def test_filters_find_what_they_should(chat: ChatProcess, people: People) 
     await expect(bob.pane.get_by_role("list", name="Results")).to_have_count(0)
 
 
+async def test_search_that_is_away(chat: ChatProcess, people: People) -> None:
+    """The page says so where the results would be, and finds again when it is back."""
+    ann = await people.arrive(chat.url, "Ann")
+    quay = await ann.channel(await ann.workspace("Harbour"), "quay")
+    await ann.say(quay, "The anchor is dropped")
+    await ann.log_in()
+    ann.tolerated.append("503")
+    problem = {"status": 503, "code": "unavailable", "detail": "the search is away: try again in a moment"}
+    await ann.page.route("**/api/search?*", lambda route: route.fulfill(status=503, json=problem))
+    await search(ann, "anchor")
+    await expect(ann.pane.get_by_role("status")).to_have_text("The search is away: try again in a moment.")
+    await ann.page.unroute("**/api/search?*")
+    await expect_hits(ann, "anchor", "The anchor is dropped")
+
+
 async def test_a_hit_leads_to_its_place(chat: ChatProcess, people: People) -> None:
     """The channel opens at the message, which is marked, far above the newest; a reply opens in its thread."""
     ann = await people.arrive(chat.url, "Ann")

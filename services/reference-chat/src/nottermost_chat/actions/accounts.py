@@ -3,10 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import Connection
+
+from nottermost_chat.actions.audit import note_session, noting
+from nottermost_chat.actions.consents import check_consents
 from nottermost_chat.actions.signals import tell_changed
 from nottermost_chat.api import shapes
-from nottermost_chat.directory import FamilyRevoked, UserRow
-from nottermost_chat.errors import Forbidden, NotFound, Unauthorized
+from nottermost_chat.directory import AuditAction, AuditDetails, FamilyRevoked, UserRow
+from nottermost_chat.directory.consents import add_consents
+from nottermost_chat.errors import BadCredentials, Forbidden, NotFound, Unauthorized
 from nottermost_chat.identity import SessionTokens
 from nottermost_chat.ports import Caller, SeenUser, Signal
 from nottermost_chat.protocol import Own, Presence, PresenceEntry, to_time
@@ -44,25 +49,55 @@ async def register(services: Services, wanted: shapes.RegisterRequest) -> shapes
     """Raises Forbidden when registration is closed, EmailTaken, UsernameTaken."""
     if not services.settings.registration:
         raise Forbidden("registration is closed here: ask an administrator for an account")
-    user = await services.directory.accounts.create_user(
+    versions = check_consents(services.settings, wanted.consents)
+
+    def also(connection: Connection, user: UserRow) -> None:
+        add_consents(connection, user.user_id, versions, user.created_at)
+
+    directory = noting(services, "", AuditAction.ACCOUNT_CREATED, lambda user: str(user.user_id)).together(also)
+    user = await directory.accounts.create_user(
         username=wanted.username,
         email=wanted.email,
         display_name=wanted.display_name,
         password_hash=await services.tokens.hash_password(wanted.password),
     )
-    return _session(user, await services.tokens.session(user.user_id, wanted.device_name))
+    tokens = await services.tokens.session(user.user_id, wanted.device_name)
+    await _note_started(services, tokens)
+    return _session(user, tokens)
 
 
 async def log_in(services: Services, email: str, password: str, device_name: str) -> shapes.Session:
     """Raises BadCredentials."""
-    return _session(*await services.tokens.log_in(email, password, device_name))
+    try:
+        user, tokens = await services.tokens.log_in(email, password, device_name)
+    except BadCredentials:
+        tried = AuditDetails(address=services.pseudonyms.address(email))
+        await note_session(services, "", AuditAction.SESSION_REFUSED, "", details=tried)
+        raise
+    await _note_started(services, tokens)
+    return _session(user, tokens)
+
+
+async def open_session(services: Services, user: UserRow, device_name: str) -> shapes.Session:
+    """For who has shown in another way who they are."""
+    tokens = await services.tokens.session(user.user_id, device_name)
+    await _note_started(services, tokens)
+    return _session(user, tokens)
+
+
+async def _note_started(services: Services, tokens: SessionTokens) -> None:
+    device = AuditDetails(device_id=tokens.device_id)
+    await note_session(services, tokens.user_id, AuditAction.SESSION_STARTED, tokens.user_id, details=device)
 
 
 async def claim(services: Services, claim_token: str, password: str, device_name: str) -> shapes.Session:
     """Take an imported account over. Raises Unauthorized when the token is unknown, used or too old."""
     password_hash = await services.tokens.hash_password(password)
-    user = await services.directory.accounts.claim(claim_token, password_hash)
-    return _session(user, await services.tokens.session(user.user_id, device_name))
+    directory = noting(services, "", AuditAction.ACCOUNT_CLAIMED, lambda user: str(user.user_id))
+    user = await directory.accounts.claim(claim_token, password_hash)
+    tokens = await services.tokens.session(user.user_id, device_name)
+    await _note_started(services, tokens)
+    return _session(user, tokens)
 
 
 def _session(user: UserRow, tokens: SessionTokens) -> shapes.Session:
@@ -77,6 +112,7 @@ async def refresh(services: Services, refresh_token: str) -> SessionTokens:
         return await services.tokens.refresh(refresh_token)
     except FamilyRevoked as error:
         await close_sockets(services, error.user_id, [error.device_id])
+        await note_session(services, error.user_id, AuditAction.TOKEN_REUSED, error.device_id)
         raise
 
 
@@ -85,12 +121,15 @@ async def log_out(services: Services, refresh_token: str) -> None:
     device_id = await services.tokens.log_out(refresh_token)
     if device_id is not None:
         await close_sockets(services, "", [device_id])
+        device = await services.directory.accounts.device(device_id)
+        user_id, details = device.user_id if device else "", AuditDetails(device_id=device_id)
+        await note_session(services, user_id, AuditAction.SESSION_ENDED, user_id, details=details)
 
 
 async def close_sockets(services: Services, user_id: str, device_ids: Iterable[str]) -> None:
     """End what these devices have open."""
     for device_id in device_ids:
-        await services.delivery.signal(Signal(revoke_user=user_id, revoke_device=device_id))
+        await services.signals.signal(Signal(revoke_user=user_id, revoke_device=device_id))
 
 
 # --- devices and passwords --------------------------------------------------------------------
@@ -112,14 +151,20 @@ async def list_devices(services: Services, caller: Caller) -> list[shapes.Device
 
 async def sign_out_device(services: Services, caller: Caller, device_id: str) -> None:
     """Raises NotFound when the caller has no such device."""
-    if not await services.tokens.sign_out(caller.user_id, device_id):
+    directory = noting(services, caller.user_id, AuditAction.DEVICE_SIGNED_OUT, device_id)
+    if not await services.tokens.sign_out(caller.user_id, device_id, directory.accounts):
         raise NotFound(f"you have no device {device_id} signed in")
     await close_sockets(services, caller.user_id, [device_id])
 
 
 async def change_password(services: Services, caller: Caller, old_password: str, new_password: str) -> None:
     """Every other device is signed out. Raises BadCredentials."""
-    devices = await services.tokens.change_password(caller, old_password, new_password)
+    directory = noting(services, caller.user_id, AuditAction.PASSWORD_CHANGED, caller.user_id)
+    try:
+        devices = await services.tokens.change_password(caller, old_password, new_password, directory.accounts)
+    except BadCredentials:
+        await note_session(services, caller.user_id, AuditAction.PASSWORD_REFUSED, caller.user_id)
+        raise
     await close_sockets(services, caller.user_id, devices)
 
 

@@ -380,7 +380,7 @@ async def change_role(
     access = await require_admin(services, caller_id, conversation_id)
     _refuse_direct(access.conversation.kind)
     await _require_inside(services, conversation_id, user_id)
-    picture = await services.directory.conversations.picture(conversation_id)
+    picture = await services.directory.conversations.excerpt(conversation_id, [user_id], eldest=1)
     if role is Role.MEMBER and picture is not None and is_last_admin(picture.members, user_id):
         raise Conflict("somebody has to be admin: make another member admin first")
     await append_membership(services, caller_id, conversation_id, [(user_id, role)])

@@ -3,12 +3,16 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import structlog
 
 from nottermost_chat.actions.access import floor_seq, require_member
 from nottermost_chat.api import shapes
 from nottermost_chat.directory import ConversationOfUser, FileRow, FileStatus
-from nottermost_chat.errors import BadRequest, Conflict, NotFound, TooLarge
+from nottermost_chat.directory.counts import day_of
+from nottermost_chat.errors import BadRequest, ChatError, Conflict, NotFound, TooLarge
 from nottermost_chat.files import (
     SNIFF_BYTES,
     ImageInfo,
@@ -22,6 +26,8 @@ from nottermost_chat.files import (
 from nottermost_chat.model import Message
 from nottermost_chat.protocol import to_time
 from nottermost_chat.services import Services
+
+logger = structlog.get_logger(__name__)
 
 THUMBNAIL = "thumbnail"
 LINK_STEP_MS = 900_000  # links made within a quarter of an hour are the same, so that browsers keep pictures
@@ -49,8 +55,18 @@ async def announce_upload(
     expires_at = services.clock.now_ms() + services.settings.file_link_s * 1000
     query = sign(tools.secret, LinkAction.UPLOAD, row.file_id, expires_at)
     return shapes.UploadView(
-        file_id=row.file_id, upload_url=f"/api/files/{row.file_id}?{query}", expires_at=to_time(expires_at)
+        file_id=row.file_id,
+        upload_url=f"/api/files/{row.file_id}?{query}",
+        expires_at=to_time(expires_at),
+        direct=await _direct_upload(services, row),
     )
+
+
+async def _direct_upload(services: Services, row: FileRow) -> shapes.DirectUpload | None:
+    if services.blobs.links is None:
+        return None
+    link = await services.blobs.links.upload(row.file_id, row.size, expires_s=services.settings.file_link_s)
+    return shapes.DirectUpload(url=link.url, headers=link.headers)
 
 
 async def take_upload(
@@ -62,20 +78,66 @@ async def take_upload(
     Raises: LinkInvalid, LinkExpired, NotFound, Conflict (uploaded before), TooLarge, BadRequest (another
         size than announced), UnsupportedFile (an image that is none, or that unpacks to too many pixels).
     """
+    row = await _announced(services, tools, file_id, link)
+    sniffer = _Sniffer(chunks)
+    async with _counting(services, row):
+        size = await services.blobs.put(file_id, sniffer, bytes_max=row.size)
+        return await _accept(services, tools, row, size, sniffer)
+
+
+async def finish_upload(services: Services, tools: FileTools, file_id: str, link: Mapping[str, str]) -> shapes.FileView:
+    """Look at what was uploaded directly; until then nobody gets a link to it, and it cannot be attached.
+
+    Raises: as `take_upload`; Conflict also when nothing was uploaded.
+    """
+    row = await _announced(services, tools, file_id, link)
+    size = await services.blobs.size(file_id)
+    if size is None:
+        raise Conflict(f"file {file_id} is not there yet: upload it first")
+    sniffer = _Sniffer(services.blobs.read(file_id, 0, row.size))
+    async with _counting(services, row):
+        async for _ in sniffer:
+            pass
+        return await _accept(services, tools, row, size, sniffer)
+
+
+@asynccontextmanager
+async def _counting(services: Services, row: FileRow) -> AsyncIterator[None]:
+    """Count how the upload ends; it ends so whether or not that can be counted."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        try:
+            conversation = await services.directory.conversations.get(row.conversation_id)
+            place = services.pseudonyms.workspace(conversation.workspace_id if conversation else None)
+            day = day_of(services.clock.now_ms())
+            await services.directory.counts.add_upload(day, place, failed=failed)
+        except ChatError as error:
+            logger.warning("upload_not_counted", error=repr(error))
+
+
+async def _announced(services: Services, tools: FileTools, file_id: str, link: Mapping[str, str]) -> FileRow:
     check(tools.secret, LinkAction.UPLOAD, file_id, link, now_ms=services.clock.now_ms())
     row = await services.directory.files.get(file_id)
     if row is None:
         raise NotFound(f"there is no file {file_id}")
     if row.status is not FileStatus.PENDING:
         raise Conflict(f"file {file_id} was uploaded already: announce another one")
-    sniffer = _Sniffer(chunks)
-    size = await services.blobs.put(file_id, sniffer, bytes_max=row.size)
+    return row
+
+
+async def _accept(
+    services: Services, tools: FileTools, row: FileRow, size: int, sniffer: "_Sniffer"
+) -> shapes.FileView:
+    """The bytes are stored, and `sniffer` saw them all."""
     if size != row.size:
         raise BadRequest(f"the upload has {size} bytes, announced were {row.size}: announce the file again")
     content_type = sniff_content_type(bytes(sniffer.head))
     image = await _store_thumbnail(services, tools, row) if inline_allowed(content_type) else None
     stored = await services.directory.files.mark_stored(
-        file_id,
+        row.file_id,
         size=size,
         content_type=content_type,
         sha256=sniffer.hash.hexdigest(),

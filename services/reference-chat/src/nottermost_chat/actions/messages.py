@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from nottermost_chat.actions import archived
 from nottermost_chat.actions.access import floor_seq, look_up, require_member
 from nottermost_chat.actions.conversations import count_unread
 from nottermost_chat.actions.signals import tell_read
@@ -136,7 +137,9 @@ async def read_history(
     if place.after_seq is not None:
         return await reader.forward(place.after_seq)
     if place.at is not None:
-        return await reader.around(await services.store.seq_at(conversation_id, int(place.at.timestamp() * 1000)))
+        at_ms = int(place.at.timestamp() * 1000)
+        seq = await services.store.seq_at(conversation_id, at_ms)
+        return await reader.around(await archived.seq_at(services, conversation_id, at_ms, seq))
     if place.around_seq is not None:
         return await reader.around(place.around_seq)
     return await reader.backward(place.before_seq or None)
@@ -147,7 +150,8 @@ async def read_thread(
 ) -> shapes.HistoryPage:
     """A page of a thread, its root first. Raises NotFound, NotAMember."""
     floor = floor_seq(await require_member(services, caller_id, conversation_id))
-    if root_id not in await services.store.messages(conversation_id, [root_id]):
+    in_store = root_id in await services.store.messages(conversation_id, [root_id])
+    if not in_store and await archived.message_of(services, conversation_id, root_id) is None:
         raise NotFound(f"there is no message {root_id} in conversation {conversation_id}")
     return await _Reader(services, conversation_id, floor, limit, thread_id=root_id).forward(after_seq)
 
@@ -169,37 +173,41 @@ class _Reader:
         self._roots_only, self._thread_id = roots_only, thread_id
 
     async def forward(self, after_seq: int) -> shapes.HistoryPage:
-        found = await self._read(self._limit + 1, after_seq=after_seq)
+        found, _ = await self._read(self._limit + 1, after_seq=after_seq)
         page = found[: self._limit]
         next_seq = page[-1].entry.seq + 1 if page else after_seq + 1
         return _page(page, has_more=len(found) > self._limit, next_seq=next_seq)
 
     async def backward(self, before_seq: int | None) -> shapes.HistoryPage:
-        found = await self._read(self._limit + 1, before_seq=before_seq)
+        found, more = await self._read(self._limit + 1, before_seq=before_seq)
         page = found[-self._limit :]
         next_seq = page[0].entry.seq if page else before_seq or 0
-        return _page(page, has_more=len(found) > self._limit, next_seq=next_seq)
+        return _page(page, has_more=more or len(found) > self._limit, next_seq=next_seq)
 
     async def around(self, seq: int) -> shapes.HistoryPage:
         """Half of the page is older than `seq`, the rest from it on; `has_more` and `next_seq` go forward."""
         older_max = self._limit // 2
-        older = await self._read(older_max + 1, before_seq=seq)
-        newer = await self._read(self._limit - older_max + 1, after_seq=seq - 1)
+        older, more = await self._read(older_max + 1, before_seq=seq)
+        newer, _ = await self._read(self._limit - older_max + 1, after_seq=seq - 1)
         page = [*older[-older_max:], *newer[: self._limit - older_max]] if older_max else newer[: self._limit]
         next_seq = page[-1].entry.seq + 1 if page else seq
         has_more = len(newer) > self._limit - older_max
-        return _page(page, has_more=has_more, next_seq=next_seq, has_more_before=len(older) > older_max)
+        return _page(page, has_more=has_more, next_seq=next_seq, has_more_before=more or len(older) > older_max)
 
-    async def _read(self, limit: int, *, after_seq: int | None = None, before_seq: int | None = None) -> list[Message]:
-        return await self._services.store.history(
-            self._conversation_id,
-            limit=limit,
-            after_seq=after_seq,
-            before_seq=before_seq,
-            thread_id=self._thread_id,
-            roots_only=self._roots_only,
-            floor_seq=self._floor,
-        )
+    async def _read(
+        self, limit: int, *, after_seq: int | None = None, before_seq: int | None = None
+    ) -> tuple[list[Message], bool]:
+        """The page, and whether there is more in an archive that is away."""
+        page: archived.Page = {
+            "limit": limit,
+            "after_seq": after_seq,
+            "before_seq": before_seq,
+            "thread_id": self._thread_id,
+            "roots_only": self._roots_only,
+            "floor_seq": self._floor,
+        }
+        found = await self._services.store.history(self._conversation_id, **page)
+        return await archived.complete(self._services, self._conversation_id, found, **page)
 
 
 def _page(
@@ -218,6 +226,8 @@ async def get_message(
         message = await services.store.full_message(conversation_id, message_id)
     else:
         message = (await services.store.messages(conversation_id, [message_id])).get(message_id)
+    if message is None:
+        message = await archived.message_of(services, conversation_id, message_id, full=full)
     if message is None or message.entry.seq <= floor:
         raise NotFound(f"there is no message {message_id} in conversation {conversation_id}")
     return message_fields(message, full=full)
@@ -259,7 +269,7 @@ async def _cursor_at(services: Services, user_id: str, head: Head, seq: int) -> 
 async def _tell_receipt(services: Services, head: Head, cursor: Cursor) -> None:
     if head.members <= RECEIPT_MEMBERS_MAX:
         frame = ReceiptChanged(cursor.conversation_id, cursor.user_id, cursor.delivered_seq, cursor.read_seq)
-        await services.delivery.signal(
+        await services.signals.signal(
             Signal(conversation_id=cursor.conversation_id, frame=_encode(frame), not_for=cursor.user_id)
         )
 

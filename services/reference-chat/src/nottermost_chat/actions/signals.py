@@ -11,9 +11,9 @@ _encode = msgspec.json.Encoder().encode
 
 async def tell_changed(services: Services, user_id: str, what: Own) -> None:
     """All connections of the user read this again."""
-    await services.delivery.signal(Signal(to_user=user_id, frame=_encode(MeChanged(what))))
+    await services.signals.signal(Signal(to_user=user_id, frame=_encode(MeChanged(what))))
 
 
 async def tell_read(services: Services, user_id: str, conversation_id: str, seq: int) -> None:
     """All connections of the user learn how far one of them has read."""
-    await services.delivery.signal(Signal(to_user=user_id, frame=_encode(MeRead(conversation_id, seq))))
+    await services.signals.signal(Signal(to_user=user_id, frame=_encode(MeRead(conversation_id, seq))))

@@ -4,11 +4,12 @@ import asyncio
 
 from nottermost_chat.actions.access import require_workspace_role
 from nottermost_chat.actions.accounts import user_view
+from nottermost_chat.actions.audit import noting
 from nottermost_chat.actions.membership import append_departure
 from nottermost_chat.actions.rules import WORKSPACE_ADMINS, may_give_workspace_role
 from nottermost_chat.actions.signals import tell_changed
 from nottermost_chat.api import shapes
-from nottermost_chat.directory import ChannelMatch, TeamRow, WorkspaceRow
+from nottermost_chat.directory import AuditAction, AuditDetails, ChannelMatch, TeamRow, WorkspaceRow
 from nottermost_chat.errors import Forbidden, NotFound
 from nottermost_chat.model import ConversationKind, Role
 from nottermost_chat.protocol import Own, to_time
@@ -34,7 +35,9 @@ def _team_view(team: TeamRow) -> shapes.TeamView:
 
 async def create_workspace(services: Services, caller_id: str, name: str) -> shapes.WorkspaceView:
     """The caller is its owner."""
-    workspace = await services.directory.workspaces.create(name, caller_id)
+    new_id = lambda made: str(made.workspace_id)  # noqa: E731
+    directory = noting(services, caller_id, AuditAction.WORKSPACE_CREATED, new_id, workspace_id=new_id)
+    workspace = await directory.workspaces.create(name, caller_id)
     await tell_changed(services, caller_id, Own.WORKSPACES)
     return _workspace_view(workspace, Role.OWNER)
 
@@ -76,7 +79,11 @@ async def add_member(
     user = await services.directory.accounts.by_email(email)
     if user is None or user.deleted:
         raise NotFound("nobody here has this e-mail address: ask them to register first")
-    if await services.directory.workspaces.add_members(workspace_id, [user.user_id], role):
+    directory = noting(
+        services, caller_id, AuditAction.WORKSPACE_MEMBER_ADDED, lambda added: list(added), workspace_id=workspace_id,
+        details=AuditDetails(role=role),
+    )  # fmt: skip
+    if await directory.workspaces.add_members(workspace_id, [user.user_id], role):
         await tell_changed(services, user.user_id, Own.WORKSPACES)
     current = await services.directory.workspaces.role_of(workspace_id, user.user_id)
     return shapes.WorkspaceMemberView(user=user_view(user), role=current or role)
@@ -87,8 +94,13 @@ async def change_role(
 ) -> shapes.WorkspaceMemberView:
     """Raises Forbidden, NotFound, and Conflict when no owner would be left."""
     caller_role = await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
-    _check_may_give(caller_role, await _role_of_other(services, workspace_id, user_id), role)
-    await services.directory.workspaces.set_role(workspace_id, user_id, role)
+    was = await _role_of_other(services, workspace_id, user_id)
+    _check_may_give(caller_role, was, role)
+    directory = noting(
+        services, caller_id, AuditAction.WORKSPACE_ROLE_CHANGED, user_id, workspace_id=workspace_id,
+        details=AuditDetails(role=role, was=was),
+    )  # fmt: skip
+    await directory.workspaces.set_role(workspace_id, user_id, role)
     await tell_changed(services, user_id, Own.WORKSPACES)
     users = await services.directory.accounts.users([user_id])
     return shapes.WorkspaceMemberView(user=user_view(users[user_id]), role=role)
@@ -103,7 +115,9 @@ async def remove_member(services: Services, caller_id: str, workspace_id: str, u
     role = await services.directory.workspaces.role_of(workspace_id, user_id)
     if user_id != caller_id:
         _check_may_give(caller_role, role, None)
-    if await services.directory.workspaces.remove_member(workspace_id, user_id):
+    action, was = AuditAction.WORKSPACE_MEMBER_REMOVED, AuditDetails(was=role or "")
+    directory = noting(services, caller_id, action, user_id, workspace_id=workspace_id, details=was)
+    if await directory.workspaces.remove_member(workspace_id, user_id):
         await tell_changed(services, user_id, Own.WORKSPACES)
     conversations = await services.directory.conversations.in_workspace(user_id, workspace_id)
     if role is None and not conversations:  # a removal that a crash cut short leaves conversations to do
@@ -213,6 +227,7 @@ async def create_claim_link(
     caller_role = await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
     _check_may_give(caller_role, await _role_of_other(services, workspace_id, user_id), None)
     valid_s = services.settings.invite_s
-    token = await services.directory.accounts.create_claim(user_id, valid_s=valid_s)
+    directory = noting(services, caller_id, AuditAction.CLAIM_LINK_CREATED, user_id, workspace_id=workspace_id)
+    token = await directory.accounts.create_claim(user_id, valid_s=valid_s)
     expires_at = services.clock.now_ms() + valid_s * 1000
     return shapes.ClaimLinkView(claim_token=token, url=f"/claim#token={token}", expires_at=to_time(expires_at))

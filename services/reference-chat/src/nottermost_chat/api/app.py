@@ -5,18 +5,26 @@ import secrets
 from litestar import Litestar, asgi
 from litestar.datastructures import State
 
+from nottermost_chat.actions.consents import parse_documents
 from nottermost_chat.actions.files import FileTools
+from nottermost_chat.api.audit import audit_routes
+from nottermost_chat.api.bots import bot_routes, bot_session_routes
 from nottermost_chat.api.chats import chat_routes
+from nottermost_chat.api.consents import consent_routes, document_routes
 from nottermost_chat.api.edge import Edge
 from nottermost_chat.api.files import file_routes, link_routes
 from nottermost_chat.api.limits import RequestLimits
 from nottermost_chat.api.messages import message_routes
+from nottermost_chat.api.notifications import notification_routes
 from nottermost_chat.api.openapi import make_config
 from nottermost_chat.api.pages import get_asset, get_page, load_assets
+from nottermost_chat.api.privacy import export_routes, privacy_routes
 from nottermost_chat.api.problems import answer_problem
 from nottermost_chat.api.request import ApiRequest, StrictBody
+from nottermost_chat.api.retention import retention_routes
 from nottermost_chat.api.search import search_routes
 from nottermost_chat.api.users import session_routes, user_routes
+from nottermost_chat.api.webhooks import hook_routes, webhook_routes
 from nottermost_chat.api.workspaces import workspace_routes
 from nottermost_chat.files import Images
 from nottermost_chat.operations import PATHS, OperationsApp, Ready
@@ -33,6 +41,7 @@ def create_app(
         ready: whether a message went through lately, and a sentence about it; for `/readyz`.
         link_secret: signs links to files; b"": a new one, so that links end with the process.
     """
+    parse_documents(services.settings.consent_documents)  # a mistake in them ends the start, not each request
     images = Images(services.settings.limits.image_pixels_max)
     state = {
         "services": services,
@@ -44,7 +53,9 @@ def create_app(
     app = Litestar(
         route_handlers=[
             session_routes, user_routes, workspace_routes, chat_routes, message_routes, file_routes, link_routes,
-            search_routes, get_page, get_asset, *operations,
+            search_routes, retention_routes, privacy_routes, export_routes, webhook_routes, hook_routes, bot_routes,
+            bot_session_routes, notification_routes, audit_routes,
+            consent_routes, document_routes, get_page, get_asset, *operations,
         ],
         request_class=ApiRequest,
         dto=StrictBody,

@@ -1,6 +1,7 @@
 """What happens to every request, whatever it asks for: an id, a log line, a metric, security headers."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -16,13 +17,12 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics", "/assets/{path:path}"})  # asked for all the time
 
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self' ws: wss:; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    "manifest-src 'self'; media-src 'self'"
+CONTENT_SECURITY_POLICY: Final = (  # {files}: where the page gets files and puts them, besides here
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:{files}; "
+    "connect-src 'self' ws: wss:{files}; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "manifest-src 'self'; media-src 'self'{files}"
 )
 SECURITY_HEADERS: Final = {
-    b"content-security-policy": CONTENT_SECURITY_POLICY.encode(),
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
     b"cross-origin-opener-policy": b"same-origin",
@@ -38,6 +38,9 @@ class Edge:
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app, self._services = app, services
+        links = services.blobs.links
+        policy = CONTENT_SECURITY_POLICY.format(files=f" {links.origin}" if links else "")
+        self._headers = {b"content-security-policy": policy.encode(), **SECURITY_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -51,7 +54,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _complete(message["headers"], request_id)
+                message["headers"] = _complete(message["headers"], self._headers, request_id)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id, user_id=""):
@@ -92,8 +95,8 @@ def _is_readable(scope: Scope) -> bool:
     return True
 
 
-def _complete(headers: object, request_id: str) -> list[tuple[bytes, bytes]]:
+def _complete(headers: object, wanted: Mapping[bytes, bytes], request_id: str) -> list[tuple[bytes, bytes]]:
     given = list(headers)  # type: ignore[call-overload]
     names = {name.lower() for name, _ in given}
-    missing = [(name, value) for name, value in SECURITY_HEADERS.items() if name not in names]
+    missing = [(name, value) for name, value in wanted.items() if name not in names]
     return [*given, *missing, (b"x-request-id", request_id.encode())]

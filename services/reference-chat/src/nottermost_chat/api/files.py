@@ -19,10 +19,12 @@ from nottermost_chat.api.request import ApiRequest, authenticate, check_query
 from nottermost_chat.directory import FileRow
 from nottermost_chat.errors import BadRequest, RangeNotSatisfiable
 from nottermost_chat.files import content_disposition, inline_allowed, parse_range, sniff_content_type
+from nottermost_chat.ports import BlobLinks
 
 Part = Annotated[str, QueryParameter(max_length=200, description="part of the signed link")]
 
 # Whatever a file holds, a browser that opens it by its link runs nothing of it.
+DIRECT_LINK_S = 300  # for so long after leaving somebody can fetch a file again; each renewal costs a download
 FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
@@ -53,6 +55,15 @@ async def take_upload(
     return await files.take_upload(request.services, _tools(request), file_id, link, _received(request))
 
 
+@post("/{file_id:str}", status_code=201)
+async def finish_upload(
+    request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = ""
+) -> shapes.FileView:
+    """After a direct upload: the file is looked at, and can be attached if it is what it says."""
+    link = {"expires": expires, "signature": signature}
+    return await files.finish_upload(request.services, _tools(request), file_id, link)
+
+
 async def _received(request: ApiRequest) -> AsyncIterator[bytes]:
     try:
         async for chunk in request.stream():
@@ -65,9 +76,12 @@ async def _received(request: ApiRequest) -> AsyncIterator[bytes]:
 async def download(
     request: ApiRequest, file_id: PathId, expires: Part = "", signature: Part = "", variant: Part = ""
 ) -> Response[Any]:
-    """A file or its thumbnail; supports Range, If-Range and If-None-Match."""
+    """A file or its thumbnail, or where it is; supports Range, If-Range and If-None-Match."""
     link = {"expires": expires, "signature": signature, "variant": variant}
     row, key = await files.open_download(request.services, _tools(request), file_id, link)
+    links = request.services.blobs.links
+    if links is not None and request.method == "GET":
+        return await _redirect(request, links, row, key)
     size = await request.services.blobs.size(key) or 0
     headers = await _headers(request, row, key)
     if headers["etag"] in request.headers.get("if-none-match", ""):
@@ -88,6 +102,19 @@ async def download(
     return Stream(request.services.blobs.read(key, start, end), status_code=status, headers=headers)
 
 
+async def _redirect(request: ApiRequest, links: BlobLinks, row: FileRow, key: str) -> Response[Any]:
+    """Who may see it was asked just now; the answer is kept for less time than what it says is good for."""
+    headers = await _headers(request, row, key)
+    url = await links.download(
+        key,
+        content_type=headers["content-type"],
+        disposition=headers["content-disposition"],
+        expires_s=DIRECT_LINK_S,
+    )
+    kept = {"location": url, "cache-control": f"private, max-age={DIRECT_LINK_S // 2}"}
+    return Response(b"", status_code=302, headers=kept)
+
+
 async def _headers(request: ApiRequest, row: FileRow, key: str) -> dict[str, str]:
     content_type, small = row.content_type, ""
     if key != row.file_id:  # thumbnails are JPEG or PNG, whatever the image is
@@ -106,7 +133,7 @@ async def _headers(request: ApiRequest, row: FileRow, key: str) -> dict[str, str
 link_routes = Router(
     path="/api/files",
     guards=[check_query],
-    route_handlers=[take_upload, download],
+    route_handlers=[take_upload, finish_upload, download],
     tags=["files"],
 )
 file_routes = Router(

@@ -21,9 +21,9 @@ class RequestLimits:
     async def take_group_creation(self, user_id: str) -> None:
         self._limiter.take("new groups", user_id, (await self._tier(user_id)).user_group_creations)
 
-    def take_log_in(self, client_ip: str) -> None:
-        """Also registrations, claims and changed passwords: whatever costs a password hash."""
-        self._limiter.take("log-ins from this address", client_ip, self._limits.ip_log_ins)
+    async def take_log_in(self, client_ip: str) -> None:
+        """Also registrations, claims and changed passwords: whatever costs a password hash. Counted exactly."""
+        await self._limiter.take_now("log-ins from this address", client_ip, self._limits.ip_log_ins)
 
     def take_refresh(self, client_ip: str) -> None:
         """As often as sockets are opened: a whole office reloads its pages at once."""

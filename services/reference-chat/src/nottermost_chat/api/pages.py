@@ -16,6 +16,7 @@ PageRequest = Request[object, object, State]
 
 FOLDER: Final = Path(__file__).parent.parent / "web"
 PAGE: Final = "index.html"
+WORKER: Final = "service-worker.js"
 PAGE_PATHS: Final = ["/", "/register", "/login", "/claim", "/w", "/w/{rest:path}"]
 _TYPES: Final = {
     ".css": "text/css",
@@ -55,6 +56,8 @@ def _answer(request: PageRequest, name: str) -> Response[bytes]:
     if asset is None:
         raise NotFound("there is no such page")
     headers = {"etag": asset.etag, "cache-control": "no-cache"}
+    if name == WORKER:
+        headers["service-worker-allowed"] = "/"  # it lies below /assets and opens pages everywhere
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers)
     if request.method == "HEAD":

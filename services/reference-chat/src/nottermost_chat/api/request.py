@@ -13,9 +13,12 @@ from litestar.enums import ParamType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 
+from nottermost_chat.actions import bots
 from nottermost_chat.api.limits import RequestLimits
+from nottermost_chat.directory.bots import PREFIX as BOT_PREFIX
 from nottermost_chat.errors import BadRequest, InvalidText, Unauthorized, UnsupportedMedia
 from nottermost_chat.ports import Caller
+from nottermost_chat.scopes import check_route
 from nottermost_chat.services import Services
 
 Connection = ASGIConnection[Any, Any, Any, State]
@@ -53,19 +56,26 @@ class ApiRequest(Request[Caller, None, State]):
         return self.headers.get("x-client") == "web"
 
 
-async def authenticate(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001 - a guard's signature
-    """Let in who has a valid access token, as often as the user's tier allows.
+async def authenticate(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let in who has a valid access token, or a bot's own, as often as the user's tier allows.
 
-    Raises: Unauthorized, TokenExpired, RateLimited.
+    Raises: Unauthorized, TokenExpired, RateLimited, Forbidden for what the token's scopes do not allow.
     """
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("this needs an access token: log in and send `Authorization: Bearer <token>`")
     state = connection.app.state
-    caller: Caller = await state.services.tokens.verify(token.strip())
+    caller = await _identify(state.services, token.strip())
+    check_route(caller.scopes, handler.fn.__name__)
     await state.limits.take_call(caller.user_id)
     connection.scope["user"] = caller
     structlog.contextvars.bind_contextvars(user_id=caller.user_id)
+
+
+async def _identify(services: Services, token: str) -> Caller:
+    if token.startswith(BOT_PREFIX):
+        return await bots.identify(services, token)
+    return await services.tokens.verify(token)
 
 
 def check_query(connection: Connection, handler: BaseRouteHandler) -> None:

@@ -3,14 +3,18 @@
 Requests refuse fields they do not know. Times are RFC 3339, UTC.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
+from nottermost_chat.directory.audit import AuditDetails
+from nottermost_chat.directory.tables import DeliveryState, HookEvent, Notify, PushKind
 from nottermost_chat.model import BODY_CHARS_MAX, Role
 from nottermost_chat.protocol import MessageFields, Presence, PresenceEntry
+from nottermost_chat.scopes import Scope
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +51,7 @@ class RegisterRequest(Request, frozen=True):  # POST /api/users/auth/register ->
     password: Password
     display_name: Line = ""
     device_name: Line = ""
+    consents: Annotated[dict[Id, Id], msgspec.Meta(max_length=20)] = {}  # versions by document
 
 
 class LoginRequest(Request, frozen=True):  # POST /api/users/auth/login -> Session
@@ -64,6 +69,14 @@ class RefreshRequest(Request, frozen=True):
 class ClaimRequest(Request, frozen=True):
     claim_token: Annotated[str, msgspec.Meta(max_length=512)]
     password: Password
+    device_name: Line = ""
+
+
+# POST /api/users/auth/oidc -> Session: with the token of the identity provider that the server trusts
+class OidcRequest(Request, frozen=True):
+    id_token: Annotated[str, msgspec.Meta(max_length=16_384)]
+    nonce: Annotated[str, msgspec.Meta(max_length=255)] | None = None  # that the provider was asked to put in
+    password: Annotated[str, msgspec.Meta(max_length=256)] | None = None  # of an account to link, after `link_required`
     device_name: Line = ""
 
 
@@ -392,10 +405,16 @@ class FileRequest(Request, frozen=True):  # POST /api/files -> 201 UploadView
     size: Annotated[int, msgspec.Meta(ge=0)]
 
 
+class DirectUpload(View, frozen=True):
+    url: str
+    headers: Mapping[str, str]
+
+
 class UploadView(View, frozen=True):
     file_id: str
     upload_url: str  # PUT the bytes there -> 201 FileView; no token needed, the link is signed and ends
     expires_at: datetime
+    direct: DirectUpload | None = None  # or: PUT them there with its headers, then POST upload_url -> 201 FileView
 
 
 class FileLinksRequest(Request, frozen=True):  # POST /api/files/links -> list[FileView]: those the caller may see
@@ -433,6 +452,216 @@ class SearchView(View, frozen=True):  # GET /api/search?q=&sort=rank|date&offset
     unknown: list[str] = []  # parts of the query that name nobody and nothing
 
 
+# --- webhooks ---------------------------------------------------------------------------------
+
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+Events = Annotated[tuple[HookEvent, ...], msgspec.Meta(min_length=1, max_length=5)]
+
+
+class WebhookRequest(Request, frozen=True):  # POST /api/workspaces/{id}/webhooks -> 201 WebhookView; admins
+    url: Url
+    events: Events
+    conversation_id: Id | None = None  # null: all public channels of the workspace
+
+
+class WebhookChangeRequest(Request, frozen=True):  # PATCH …/webhooks/{webhook_id} -> WebhookView; null: as it is
+    url: Url | None = None
+    events: Events | None = None
+    active: bool | None = None
+    new_secret: bool = False
+
+
+class WebhookView(View, frozen=True):
+    webhook_id: str
+    conversation_id: str | None
+    events: list[HookEvent]
+    url: str
+    active: bool
+    created_by: str
+    created_at: datetime
+    secret: str | None = None  # only in the answer to the request that made it
+
+
+class DeliveryStarted(View, frozen=True):  # POST …/webhooks/{webhook_id}/test; POST …/deliveries/{delivery_id}/replay
+    delivery_id: str
+
+
+class DeliveryView(View, frozen=True):  # GET …/webhooks/{webhook_id}/deliveries -> list[DeliveryView]
+    delivery_id: str
+    event: str
+    conversation_id: str | None  # null: a test
+    seq: int
+    state: DeliveryState
+    attempts: int
+    status: int | None  # of the last answer; null: there was none
+    reason: str
+    at: datetime
+
+
+class IncomingHookRequest(Request, frozen=True):  # POST …/incoming-hooks -> 201 IncomingHookView; admins
+    conversation_id: Id
+    name: Name
+
+
+class IncomingHookView(View, frozen=True):
+    hook_id: str  # also the user who posts
+    conversation_id: str
+    name: str
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    url: str | None = None  # only in the answer to the request that made it: whoever has it may post
+
+
+class HookMessageRequest(Request, frozen=True):  # POST /api/hooks/{token} -> 201 SentView
+    text: Body
+
+
+# --- bots -------------------------------------------------------------------------------------
+
+
+class BotRequest(Request, frozen=True):  # POST /api/workspaces/{id}/bots -> 201 UserView; admins
+    username: Username
+    display_name: Line = ""
+
+
+class BotTokenRequest(Request, frozen=True):  # POST …/bots/{bot_id}/tokens -> 201 BotTokenView
+    name: Name
+    scopes: Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=20)]
+
+
+class BotTokenView(View, frozen=True):
+    token_id: str
+    name: str
+    scopes: list[Scope]
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None = None  # within a minute
+    token: str | None = None  # only in the answer to the request that made it
+
+
+class BotSessionRequest(Request, frozen=True):  # POST /api/bots/session -> BotSession
+    token: Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class BotSession(View, frozen=True):
+    user_id: str
+    access_token: str  # for `authenticate` on the socket, and as a bearer token
+    expires_at: datetime
+    scopes: list[Scope]
+
+
+# --- /api/notifications -----------------------------------------------------------------------
+
+Weekday = Annotated[int, msgspec.Meta(ge=0, le=6)]  # 0: Monday
+Minute = Annotated[int, msgspec.Meta(ge=0, le=1439)]  # since midnight
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class PushRequest(Request, frozen=True):  # PUT /api/notifications/push -> PushView; for the calling device
+    kind: PushKind
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]  # a browser's endpoint, or the app's token
+    public_key: Annotated[str, msgspec.Meta(max_length=128)] = ""  # webpush: `p256dh`
+    auth_secret: Annotated[str, msgspec.Meta(max_length=64)] = ""  # webpush: `auth`
+
+
+class PushDeviceView(View, frozen=True):
+    device_id: str
+    kind: PushKind
+    created_at: datetime
+    current: bool
+
+
+class PushView(View, frozen=True):  # GET /api/notifications/push; DELETE -> 204: the calling device's goes
+    kinds: list[PushKind]  # what is on; for others there is no key here
+    vapid_public_key: str | None  # what browsers subscribe with
+    devices: list[PushDeviceView]
+
+
+class QuietHours(Request, frozen=True):
+    weekday: Weekday  # on which they begin
+    start_minute: Minute
+    end_minute: Minute  # at or before the start: on the next day
+
+
+class NotificationsRequest(Request, frozen=True):  # PUT /api/notifications/settings -> NotificationsView
+    time_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # IANA
+    paused_until: AwareTime | None = None
+    quiet: Annotated[list[QuietHours], msgspec.Meta(max_length=21)] = []
+
+
+# GET, PUT /api/notifications/conversations/{conversation_id}
+class ConversationNotifyRequest(Request, frozen=True):
+    notify: Notify | None = None  # null: the usual
+    until: AwareTime | None = None
+
+
+class ConversationNotifyView(View, frozen=True):
+    conversation_id: str
+    notify: Notify
+    until: datetime | None = None
+
+
+class NotificationsView(View, frozen=True):  # GET /api/notifications/settings
+    time_zone: str
+    paused_until: datetime | None
+    quiet: list[QuietHours]
+    conversations: list[ConversationNotifyView]  # where something was chosen
+
+
+# --- retention and privacy ---------------------------------------------------------------------
+
+HotHours = Annotated[int, msgspec.Meta(ge=0, le=24)]
+WarmDays = Annotated[int, msgspec.Meta(ge=7, le=365)]  # a week: what was deleted can be restored for so long
+ArchiveDays = Annotated[int, msgspec.Meta(ge=30, le=1_826)]  # document D: 30 days to five years
+
+
+class RetentionRequest(Request, frozen=True):  # PUT /api/workspaces/{id}/retention -> RetentionView
+    hot_hours: HotHours = 1
+    warm_days: WarmDays = 30
+    archive_days: ArchiveDays = 1_826
+
+
+class RetentionView(View, frozen=True):  # GET /api/workspaces/{id}/retention
+    warm_days: int  # 0: the message store keeps everything
+    archive_days: int
+    hot_hours: int = 1
+    changed_by: str | None = None  # nobody: it is what this installation does where no workspace says otherwise
+    changed_at: datetime | None = None
+
+
+class HoldRequest(Request, frozen=True):  # POST /api/workspaces/{id}/holds -> 201 HoldView
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+    user_id: Annotated[str, msgspec.Meta(max_length=64)] = ""  # one of the two, or neither: the whole workspace
+    conversation_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class HoldView(View, frozen=True):
+    hold_id: str
+    workspace_id: str | None
+    user_id: str | None
+    conversation_id: str | None
+    reason: str
+    created_by: str
+    created_at: datetime
+
+
+class ErasureView(View, frozen=True):  # DELETE /api/users/me?confirm= -> 202
+    erasure_id: str
+    state: str  # requested, running, finished
+    requested_at: datetime
+    finished_at: datetime | None = None
+
+
+class ExportView(View, frozen=True):  # POST /api/users/me/exports -> 202; GET -> list
+    export_id: str
+    state: str  # requested, running, finished
+    requested_at: datetime
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+    url: str = ""  # signed, for this user; "": not there yet, or not any more
+
+
 class Problem(View, frozen=True):
     """RFC 9457 problem document (`application/problem+json`)."""
 
@@ -454,3 +683,46 @@ class ClaimLinkView(View, frozen=True):  # POST /api/workspaces/{id}/imported-us
     claim_token: str
     url: str  # path of the page that takes it
     expires_at: datetime
+
+
+# --- consents ---------------------------------------------------------------------------------
+
+
+class ConsentRequest(Request, frozen=True):  # PUT /api/users/me/consents -> ConsentsView
+    document: Id
+    version: Id
+
+
+class ConsentDocument(View, frozen=True):
+    document: str
+    version: str
+
+
+class ConsentDocuments(View, frozen=True):  # GET /api/users/auth/consents
+    documents: list[ConsentDocument]
+    required: bool
+
+
+class ConsentView(View, frozen=True):
+    document: str
+    version: str
+    given_at: datetime
+    withdrawn_at: datetime | None
+
+
+class ConsentsView(View, frozen=True):  # GET /api/users/me/consents
+    documents: list[ConsentDocument]
+    given: list[ConsentView]
+
+
+# --- the audit log ----------------------------------------------------------------------------
+
+
+class AuditView(View, frozen=True):  # GET /api/workspaces/{workspace_id}/audit -> list
+    audit_id: str
+    at: datetime
+    actor_id: str
+    action: str
+    subject_id: str
+    workspace_id: str | None
+    details: AuditDetails

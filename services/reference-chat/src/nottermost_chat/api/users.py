@@ -7,9 +7,10 @@ from litestar import Response, Router, delete, get, patch, post, put
 from litestar.datastructures import Cookie
 from litestar.params import JSONBody
 
-from nottermost_chat.actions import accounts
+from nottermost_chat.actions import accounts, external
 from nottermost_chat.api import shapes
 from nottermost_chat.api.params import Ids, PathId, parse_ids
+from nottermost_chat.api.privacy import erase_me
 from nottermost_chat.api.request import ApiRequest, authenticate, check_query
 from nottermost_chat.errors import Unauthorized
 from nottermost_chat.protocol import PresenceEntry
@@ -26,24 +27,31 @@ Held = TypeVar("Held", shapes.Session, shapes.Tokens)
 @post("/register")
 async def register(request: ApiRequest, data: JSONBody[shapes.RegisterRequest]) -> Response[shapes.Session]:
     """Make an account and sign in."""
-    request.limits.take_log_in(request.client_ip)
+    await request.limits.take_log_in(request.client_ip)
     return _hand_over(request, await accounts.register(request.services, data))
 
 
 @post("/login", status_code=200)
 async def log_in(request: ApiRequest, data: JSONBody[shapes.LoginRequest]) -> Response[shapes.Session]:
     """Sign in on a device."""
-    request.limits.take_log_in(request.client_ip)
+    await request.limits.take_log_in(request.client_ip)
     return _hand_over(request, await accounts.log_in(request.services, data.email, data.password, data.device_name))
 
 
 @post("/claim", status_code=200)
 async def claim(request: ApiRequest, data: JSONBody[shapes.ClaimRequest]) -> Response[shapes.Session]:
     """Take over an account that came with an import."""
-    request.limits.take_log_in(request.client_ip)
+    await request.limits.take_log_in(request.client_ip)
     return _hand_over(
         request, await accounts.claim(request.services, data.claim_token, data.password, data.device_name)
     )
+
+
+@post("/oidc", status_code=200)
+async def log_in_externally(request: ApiRequest, data: JSONBody[shapes.OidcRequest]) -> Response[shapes.Session]:
+    """Sign in with the token of the identity provider that the server trusts."""
+    await request.limits.take_log_in(request.client_ip)
+    return _hand_over(request, await external.log_in(request.services, data))
 
 
 @post("/refresh", status_code=200)
@@ -100,7 +108,7 @@ async def change_profile(request: ApiRequest, data: JSONBody[shapes.ProfileReque
 @put("/me/password", status_code=204)
 async def change_password(request: ApiRequest, data: JSONBody[shapes.PasswordRequest]) -> None:
     """Change the password; every other device is signed out."""
-    request.limits.take_log_in(request.client_ip)
+    await request.limits.take_log_in(request.client_ip)
     await accounts.change_password(request.services, request.user, data.old_password, data.new_password)
 
 
@@ -146,7 +154,7 @@ async def get_user(request: ApiRequest, user_id: PathId) -> shapes.UserView:
 session_routes = Router(
     path=COOKIE_PATH,
     guards=[check_query],
-    route_handlers=[register, log_in, claim, refresh, log_out],
+    route_handlers=[register, log_in, log_in_externally, claim, refresh, log_out],
     tags=["sessions"],
 )
 user_routes = Router(
@@ -155,7 +163,7 @@ user_routes = Router(
     security=[{"bearer": []}],
     route_handlers=[
         me, change_profile, change_password, set_presence, list_devices, sign_out_device, get_users, get_presence,
-        get_user,
+        get_user, erase_me,
     ],
     tags=["users"],
 )  # fmt: skip

@@ -11,7 +11,9 @@ import "./components/search-pane.js";
 import "./components/side-bar.js";
 import "./components/shell.js";
 import { sleep } from "./dom.js";
+import { notificationsOn } from "./notify.js";
 import { outbox } from "./outbox.js";
+import { endPush, syncPush } from "./push.js";
 import { currentRoute, navigate } from "./router.js";
 import { store } from "./store.js";
 import { sync } from "./sync.js";
@@ -35,6 +37,7 @@ async function enter(user) {
   next = notice = "";
   if (["/login", "/register", "/claim"].includes(location.pathname)) history.replaceState(null, "", goal);
   app.replaceChildren(document.createElement("nm-shell"));
+  if (notificationsOn()) syncPush(true).catch(() => null); // the next visit tries again
 }
 
 /** The page for somebody who is not signed in. */
@@ -73,6 +76,7 @@ api.addEventListener("ended", async ({ detail }) => {
   sync.stop();
   if (detail.wanted) {
     forgetDrafts();
+    endPush({ signedOut: true }).catch(() => null);
     await outbox.clear();
   }
   store.clear();

@@ -34,17 +34,22 @@ export function localUrl(url) {
  */
 export async function upload(conversationId, file, onprogress, signal) {
   const name = file.name.slice(-255) || "file";
-  const { upload_url } = await api.post("/api/files", { conversation_id: conversationId, name, size: file.size });
+  const { upload_url, direct } = await api.post("/api/files", { conversation_id: conversationId, name, size: file.size });
+  const answer = await put(direct?.url ?? localUrl(upload_url), direct?.headers ?? {}, file, name, onprogress, signal);
+  const view = direct ? await api.post(localUrl(upload_url)) : answer;
+  learnFile(view);
+  return view;
+}
+
+/** @returns {Promise<object | null>} the answer, where it is JSON */
+function put(url, headers, file, name, onprogress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch tells no upload progress
-    request.open("PUT", localUrl(upload_url));
+    request.open("PUT", url);
     request.responseType = "json";
+    for (const [header, value] of Object.entries(headers)) request.setRequestHeader(header, value);
     request.upload.onprogress = ({ loaded, total }) => onprogress(total ? loaded / total : 0);
-    request.onload = () => {
-      if (request.status >= 300) return reject(new ApiError(request.response ?? {}, request.status));
-      learnFile(request.response);
-      return resolve(request.response);
-    };
+    request.onload = () => (request.status < 300 ? resolve(request.response) : reject(new ApiError(request.response ?? {}, request.status)));
     request.onerror = () => reject(new ApiError({ detail: `“${name}” could not be sent.`, code: "offline" }, 0));
     request.onabort = () => reject(new ApiError({ detail: "Cancelled.", code: "cancelled" }, 0));
     signal.addEventListener("abort", () => request.abort());

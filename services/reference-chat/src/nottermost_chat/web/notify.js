@@ -1,6 +1,7 @@
 /** Getting the attention of somebody who looks elsewhere: the title's count, and notifications where they are allowed. */
 
 import { plainText } from "./markup.js";
+import { syncPush, worker } from "./push.js";
 import { store } from "./store.js";
 
 const WANTED = "nottermost.notifications";
@@ -8,22 +9,26 @@ const WANTED = "nottermost.notifications";
 export const notificationsPossible = () => "Notification" in window && Notification.permission !== "denied";
 export const notificationsOn = () => notificationsPossible() && Notification.permission === "granted" && localStorage.getItem(WANTED) !== "off";
 
-/** @returns {Promise<boolean>} whether they are on now */
+/** Asks the browser, which asks the user, and then for pushes. @returns {Promise<string>} what keeps them from coming, "" for nothing */
 export async function setNotifications(on) {
   localStorage.setItem(WANTED, on ? "on" : "off");
   if (on && Notification.permission === "default") await Notification.requestPermission();
-  return notificationsOn();
+  return syncPush(notificationsOn());
 }
 
 /** Tell of a message, if it is for us and the page is hidden. */
-export function notify(conversation, message, { mentioned = message.mentions?.includes(store.me.user_id) } = {}) {
-  if (!(mentioned || conversation.type === "DM") || document.visibilityState === "visible" || !notificationsOn()) return;
+export async function notify(conversation, message, { mentioned = message.mentions?.includes(store.me.user_id) } = {}) {
+  if (!store.notifies(conversation, mentioned) || document.visibilityState === "visible" || !notificationsOn()) return;
   const place = conversation.type === "DM" ? "" : ` in ${store.titleOf(conversation)}`;
-  const shown = new Notification(`${store.nameOf(message.sender_id)}${place}`, {
-    body: plainText(message.preview ?? ""),
-    icon: "/assets/icon.svg",
-    tag: conversation.conversation_id,
-  });
+  const title = `${store.nameOf(message.sender_id)}${place}`;
+  const { conversation_id } = conversation;
+  const more = { body: plainText(message.preview ?? ""), icon: "/assets/icon.svg", tag: conversation_id, data: { conversation_id } };
+  const registration = await worker(); // where pushes show theirs: one conversation, one notification
+  if (registration) {
+    await registration.showNotification(title, more);
+    return;
+  }
+  const shown = new Notification(title, more);
   shown.onclick = () => {
     window.focus();
     window.dispatchEvent(new CustomEvent("open-conversation", { detail: conversation.conversation_id }));

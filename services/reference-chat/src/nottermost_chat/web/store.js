@@ -18,6 +18,7 @@ class Store extends EventTarget {
   presence = new Map();
   receipts = new Map();
   teams = new Map(); // workspace_id -> TeamView[]
+  levels = new Map(); // conversation_id -> ConversationNotifyView, where something was chosen
   invites = [];
   #typing = new Map();
   #wanted = new Set();
@@ -109,8 +110,21 @@ class Store extends EventTarget {
     };
   }
 
-  /** What wants attention: mentions, and everything unread in DMs and groups. */
+  /** What the conversation may notify of now: "all", "mentions" or "none". */
+  levelOf({ conversation_id, type }) {
+    const chosen = this.levels.get(conversation_id);
+    if (chosen && (!chosen.until || Date.parse(chosen.until) > Date.now())) return chosen.notify;
+    return type === "CHANNEL" ? "mentions" : "all";
+  }
+
+  notifies(conversation, mentioned) {
+    const level = this.levelOf(conversation);
+    return level === "all" || (level === "mentions" && mentioned);
+  }
+
+  /** What wants attention: mentions, and everything unread in DMs and groups; nothing where it is muted. */
   badge(conversation) {
+    if (this.levelOf(conversation) === "none") return 0;
     return conversation.type === "CHANNEL" ? conversation.mention_count : conversation.unread_count;
   }
 
@@ -169,7 +183,7 @@ class Store extends EventTarget {
 
   clear() {
     this.me = this.workspaceId = null;
-    for (const map of [this.workspaces, this.conversations, this.users, this.presence, this.receipts, this.teams, this.#typing]) map.clear();
+    for (const map of [this.workspaces, this.conversations, this.users, this.presence, this.receipts, this.teams, this.levels, this.#typing]) map.clear();
     this.#asked.clear();
     this.invites = [];
   }

@@ -59,6 +59,7 @@ class Sync {
       api.get("/api/chats/conversations", { changed_since: NEVER }), // nothing but the server's clock
       this.refreshWorkspaces(),
       this.refreshInvites(),
+      this.refreshLevels(),
     ]);
     this.#asOf = as_of;
     for (const view of conversations) this.learn(view);
@@ -85,6 +86,13 @@ class Sync {
   refreshInvites = latest(async () => {
     store.invites = await api.get("/api/chats/invites");
     store.changed("invites");
+  });
+
+  /** What conversations may notify of, where something was chosen. */
+  refreshLevels = latest(async () => {
+    const { conversations } = await api.get("/api/notifications/settings");
+    store.levels = new Map(conversations.map((each) => [each.conversation_id, each]));
+    store.changed("conversations");
   });
 
   refreshMe = latest(async () => {
@@ -349,7 +357,7 @@ class Sync {
   }
 
   #changed(what) {
-    const read = { invites: this.refreshInvites, workspaces: this.refreshWorkspaces, profile: this.refreshMe }[what];
+    const read = { invites: this.refreshInvites, workspaces: this.refreshWorkspaces, profile: this.refreshMe, notifications: this.refreshLevels }[what];
     read?.().catch(() => null); // the next connect or round reads it
   }
 

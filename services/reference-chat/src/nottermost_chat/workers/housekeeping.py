@@ -1,19 +1,28 @@
 """What has to go when its time is over: deleted texts, unreferenced texts, stale uploads, old tokens."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
+from nottermost_chat.actions.audit import noting
 from nottermost_chat.actions.files import thumbnail_key
+from nottermost_chat.directory import AuditAction
+from nottermost_chat.directory.audit import SYSTEM
 from nottermost_chat.errors import ChatError
+from nottermost_chat.model import Entry
 from nottermost_chat.ports import AppendRequest
 from nottermost_chat.services import Services
 
 EVERY_S = 600
 UNREFERENCED_MS = 24 * 3600 * 1000  # longer than any send takes: an unreferenced text is a send that never came
 STALE_UPLOAD_MS = 24 * 3600 * 1000
+DELIVERIES_MS = 14 * 24 * 3600 * 1000  # as long as dead letters are kept
 PAGE = 200
+HELD_MAX = 10_000  # of what a legal hold keeps that is looked through for what it does not keep; the oldest come first
 
+T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 
@@ -26,15 +35,22 @@ async def run(services: Services) -> None:
             await remove_stale_uploads(services)
             await services.directory.accounts.prune()
             await services.directory.requests.prune()
+            await services.directory.webhooks.prune(services.clock.now_ms() - DELIVERIES_MS)
         except ChatError as error:
             logger.warning("housekeeping_failed", error=repr(error))
         await asyncio.sleep(EVERY_S)
 
 
 async def redact_deleted(services: Services) -> int:
-    """Erase for good what was deleted more than seven days ago; returns how many messages."""
+    """Erase for good what was deleted more than seven days ago, but for what is held; returns how many messages."""
     before, done = services.clock.now_ms() - services.settings.undo_delete_s * 1000, 0
-    while entries := await services.store.deleted_before(before, PAGE):
+
+    async def find() -> list[Entry]:
+        return await _not_held(
+            services, lambda limit: services.store.deleted_before(before, limit), lambda entry: entry.conversation_id
+        )
+
+    while entries := await find():
         for entry in entries:
             await services.ingest.submit(
                 AppendRequest(
@@ -54,8 +70,23 @@ async def redact_deleted(services: Services) -> int:
 
 async def remove_stale_uploads(services: Services) -> None:
     """Uploads that were announced or made, and never sent with a message."""
-    stale = await services.directory.files.stale(services.clock.now_ms() - STALE_UPLOAD_MS)
+    before, files = services.clock.now_ms() - STALE_UPLOAD_MS, services.directory.files
+    stale = await _not_held(services, lambda limit: files.stale(before, limit=limit), lambda row: row.conversation_id)
     await remove_files(services, [row.file_id for row in stale])
+
+
+async def _not_held(
+    services: Services, find: Callable[[int], Awaitable[list[T]]], place_of: Callable[[T], str]
+) -> list[T]:
+    """Of what `find` finds (at most so many) that which no legal hold keeps; empty: there is none."""
+    limit = PAGE
+    while True:
+        found = await find(limit)
+        held = await services.directory.retention.held([place_of(each) for each in found])
+        free = [each for each in found if place_of(each) not in held]
+        if free or len(found) < limit or limit >= HELD_MAX:
+            return free
+        limit = min(4 * limit, HELD_MAX)
 
 
 async def remove_files(services: Services, file_ids: list[str]) -> None:
@@ -64,4 +95,4 @@ async def remove_files(services: Services, file_ids: list[str]) -> None:
         await services.blobs.delete(file_id)
         await services.blobs.delete(thumbnail_key(file_id))
     if file_ids:
-        await services.directory.files.remove(file_ids)
+        await noting(services, SYSTEM, AuditAction.FILE_REMOVED, file_ids).files.remove(file_ids)

@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { h, toast } from "../dom.js";
 import { navigate } from "../router.js";
-import { field, form, mentionField } from "./dialog.js";
+import { checkbox, field, form, mentionField } from "./dialog.js";
 
 function page(title, intro, ...content) {
   return h(
@@ -39,10 +39,23 @@ export function loginPage(enter, notice = "") {
   );
 }
 
+/** A box for each document there is to agree to; they come a moment after the page. */
+function consentBoxes() {
+  const boxes = h("div", { class: "consents" });
+  const fill = ({ documents, required }) =>
+    boxes.replaceChildren(
+      ...documents.map(({ document, version }) => checkbox(`I agree to: ${document} (${version})`, { required, "data-document": document, value: version })),
+    );
+  api.get("/api/users/auth/consents").then(fill, () => {}); // unknown: the server says what is missing
+  return boxes;
+}
+
 export function registerPage(enter) {
+  const boxes = consentBoxes();
   const submit = async (values) => {
     const account = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, name === "password" ? value : value.trim()]));
-    const session = await api.post("/api/users/auth/register", { ...account, device_name: api.deviceName });
+    const consents = Object.fromEntries([...boxes.querySelectorAll("input:checked")].map((box) => [box.dataset.document, box.value]));
+    const session = await api.post("/api/users/auth/register", { ...account, consents, device_name: api.deviceName });
     await enter(api.begin(session));
   };
   return page(
@@ -54,6 +67,7 @@ export function registerPage(enter) {
         field("Your name", { name: "display_name", maxlength: 250, autocomplete: "name" }, "As others see it."),
         mentionField("User name", { autocomplete: "username", autocapitalize: "none", spellcheck: "false" }),
         newPassword(),
+        boxes,
       ],
       "Create account",
       submit,

@@ -9,6 +9,8 @@ import { choosePeople } from "./people-picker.js";
 import { avatar, openDm, presenceDot } from "./person.js";
 
 const PAGE = 100;
+const LEVELS = { all: "All messages", mentions: "Mentions only", none: "Nothing" };
+const HOUR_MS = 3_600_000;
 const ROLE_NAMES = { owner: "Owner", admin: "Admin", member: "Member", guest: "Guest" };
 
 /** Events: `close-pane`, bubbles. */
@@ -29,7 +31,7 @@ export class DetailsPane extends Component {
     this.listen(this, "keydown", (event) => event.key === "Escape" && this.#close());
     this.replaceChildren(
       h("header", { class: "pane-head" }, h("h2", {}, "Details"), h("span", { class: "grow" }), iconButton("close", "Close details", () => this.#close())),
-      h("div", { class: "pane-body" }, h("section", { class: "about" }), h("section", { class: "roster", "aria-label": "Members" }), h("section", { class: "leaving" })),
+      h("div", { class: "pane-body" }, h("section", { class: "about" }), h("section", { class: "notify" }), h("section", { class: "roster", "aria-label": "Members" }), h("section", { class: "leaving" })),
     );
     this.render();
     this.#read();
@@ -64,6 +66,7 @@ export class DetailsPane extends Component {
   render() {
     if (!this.conversation) return;
     this.#drawAbout(this.conversation);
+    this.#drawNotify(this.conversation);
     this.#drawRoster(this.conversation);
     this.#drawLeaving(this.conversation);
   }
@@ -88,6 +91,26 @@ export class DetailsPane extends Component {
     const fields = [field("Name", { name: "title", value: title, required: true, maxlength: channel ? 80 : 100 })];
     if (channel) fields.push(field("Topic", { name: "topic", value: topic, maxlength: 250 }), field("Purpose", { name: "purpose", value: purpose, maxlength: 250, rows: 3 }));
     const dialog = openDialog("Edit details", form(fields, "Save", save));
+  }
+
+  #drawNotify(conversation) {
+    const level = store.levelOf(conversation);
+    const label = level === "none" ? "Muted" : `Notifications: ${LEVELS[level].toLowerCase()}`;
+    const choose = ({ currentTarget }) =>
+      openMenu(currentTarget, "Notifications", [
+        ...Object.entries(LEVELS).map(([notify, name]) => ({ label: name, checked: level === notify, run: () => this.#setLevel({ notify }) })),
+        null,
+        { label: "Mute for an hour", run: () => this.#setLevel({ notify: "none", until: new Date(Date.now() + HOUR_MS).toISOString() }) },
+      ]);
+    this.querySelector(".notify").replaceChildren(conversation.joined ? h("button", { onclick: choose }, icon("message", 16), label) : "");
+  }
+
+  #setLevel(level) {
+    return attempt(async () => {
+      const view = await api.put(`/api/notifications/conversations/${this.conversationId}`, level);
+      store.levels.set(this.conversationId, view);
+      store.changed("conversations", this.conversationId);
+    });
   }
 
   #drawRoster(conversation) {

@@ -7,6 +7,7 @@ import { sync } from "../sync.js";
 import { checkbox, confirmDialog, field, findField, form, mentionField, openDialog, tabs } from "./dialog.js";
 import { choosePeople } from "./people-picker.js";
 import { avatar, openDm, presenceDot } from "./person.js";
+import { programsTab } from "./programs.js";
 
 const PAGE = 100;
 const ROLES = [["owner", "Owner"], ["admin", "Admin"], ["member", "Member"], ["guest", "Guest"]];
@@ -24,6 +25,7 @@ export class PeoplePage extends Component {
     this.#members = [];
     const pages = { Members: () => this.#membersTab(), Teams: () => this.#teamsTab() };
     if (store.isAdmin) pages["Imported users"] = () => this.#importedTab();
+    if (store.isAdmin) pages["Webhooks and bots"] = () => programsTab(this.workspaceId);
     this.replaceChildren(
       h(
         "header",

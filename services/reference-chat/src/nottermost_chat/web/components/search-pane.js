@@ -1,7 +1,7 @@
 /** Search: a query with filters, hits with highlights, a jump to each. */
 
 import { api } from "../api.js";
-import { attempt, Component, counted, h, iconButton } from "../dom.js";
+import { Component, counted, h, iconButton } from "../dom.js";
 import { conversationPath, navigate } from "../router.js";
 import { store } from "../store.js";
 import { formatFull, formatShort } from "../time.js";
@@ -75,10 +75,13 @@ export class SearchPane extends Component {
     if (!q) return this.#drawHelp();
     const asked = ++this.#asked;
     if (!offset) this.#status.textContent = "Searching…";
-    const answer = await attempt(() => api.get("/api/search", { q, sort: this.#sort.value, offset, limit: PAGE, utc_offset: -new Date().getTimezoneOffset() }));
-    if (asked !== this.#asked) return undefined;
-    if (!answer) this.#status.textContent = "The search did not work. Try again.";
-    else this.#take(answer, offset);
+    try {
+      const answer = await api.get("/api/search", { q, sort: this.#sort.value, offset, limit: PAGE, utc_offset: -new Date().getTimezoneOffset() });
+      if (asked === this.#asked) this.#take(answer, offset);
+    } catch (error) {
+      if (!error.code) throw error;
+      if (asked === this.#asked) this.#status.textContent = error.message;
+    }
     return undefined;
   }
 

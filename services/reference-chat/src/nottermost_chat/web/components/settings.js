@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { attempt, h, toast, twoLines } from "../dom.js";
 import { notificationsOn, notificationsPossible, setNotifications } from "../notify.js";
+import { pushTrouble } from "../push.js";
 import { store } from "../store.js";
 import { setTheme, theme } from "../theme.js";
 import { formatAgo, formatFull } from "../time.js";
@@ -58,14 +59,68 @@ function look() {
 }
 
 function notifications() {
-  const state = h("p", { class: "dim", role: "status" }, notificationsPossible() ? "" : "The browser does not allow notifications for this page.");
+  const state = h("p", { class: "dim", role: "status" }, notificationsPossible() ? pushTrouble() : "The browser does not allow notifications for this page.");
   const change = async ({ target }) => {
-    target.checked = await setNotifications(target.checked);
-    if (!notificationsPossible()) state.textContent = "The browser does not allow notifications for this page.";
+    const trouble = await attempt(() => setNotifications(target.checked));
+    target.checked = notificationsOn();
+    state.textContent = notificationsPossible() ? (trouble ?? "") : "The browser does not allow notifications for this page.";
   };
   const props = { checked: notificationsOn(), disabled: !notificationsPossible(), onchange: change };
-  return h("div", {}, checkbox("Notify me of mentions and direct messages while I look elsewhere", props), state);
+  const quiet = h("div", { class: "quiet" });
+  drawQuiet(quiet);
+  return h("div", {}, checkbox("Notify me of mentions and direct messages while I look elsewhere", props), state, quiet);
 }
+
+const EVERY_DAY = [0, 1, 2, 3, 4, 5, 6];
+const PAUSES = [["30 minutes", 30], ["2 hours", 120], ["Until tomorrow morning", null]];
+const NOTIFICATIONS = "/api/notifications/settings";
+
+/** Do not disturb: a pause, and the same hours every night. */
+async function drawQuiet(place) {
+  const settings = await attempt(() => api.get(NOTIFICATIONS));
+  if (!settings) return;
+  const { time_zone, paused_until } = settings;
+  const put = async (changes) => {
+    const { quiet } = settings;
+    await api.put(NOTIFICATIONS, { time_zone, paused_until, quiet, ...changes });
+    await drawQuiet(place);
+  };
+  const paused = paused_until && Date.parse(paused_until) > Date.now();
+  const pause = (minutes) => attempt(() => put({ paused_until: (minutes ? new Date(Date.now() + minutes * 60_000) : nextMorning()).toISOString() }));
+  const [first] = settings.quiet;
+  const hours = async ({ from, to }) => {
+    const [start_minute, end_minute] = [toMinutes(from), toMinutes(to)];
+    const quiet = from && to ? EVERY_DAY.map((weekday) => ({ weekday, start_minute, end_minute })) : [];
+    await put({ quiet, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone });
+    toast("Saved.");
+  };
+  place.replaceChildren(
+    h("h3", {}, "Do not disturb"),
+    paused
+      ? h("p", {}, `Paused until ${formatFull(paused_until)}. `, h("button", { onclick: () => attempt(() => put({ paused_until: null })) }, "Resume"))
+      : h("div", { class: "row" }, PAUSES.map(([label, minutes]) => h("button", { onclick: () => pause(minutes) }, label))),
+    form(
+      [
+        field("Every night from", { name: "from", type: "time", value: first ? toClock(first.start_minute) : "" }),
+        field("to", { name: "to", type: "time", value: first ? toClock(first.end_minute) : "" }, "Empty: notifications come at any time."),
+      ],
+      "Save hours",
+      hours,
+    ),
+  );
+}
+
+const MORNING = 9;
+
+function nextMorning() {
+  const at = new Date();
+  at.setDate(at.getDate() + 1);
+  at.setHours(MORNING, 0, 0, 0);
+  return at;
+}
+
+const toMinutes = (clock) => clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+const toClock = (minutes) => [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
 
 function password() {
   const change = async (values, element) => {
