@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from nottermost_chat.client import ChatClient
+    from nottermost_chat.rebuild import Rebuilt
     from nottermost_chat.welcome import WelcomeAccount
+    from nottermost_conventions.figures import Figure
 
 app = typer.Typer(
     help="Run the reference chat, import into it, talk to it. Begin with: nottermost chat run", no_args_is_help=True
@@ -34,25 +36,67 @@ def run(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. [default: 3000]")] = None,
     empty: Annotated[bool, typer.Option("--empty", help="Begin without the welcome workspace.")] = False,
+    role: Annotated[
+        str | None, typer.Option(help="Run only this role, over the servers that the settings name.")
+    ] = None,
 ) -> None:
-    """Start the chat: page, REST and socket on one port, all data in one folder.
+    """Start the chat: page, REST and socket on one port, all data in one folder. With a role: one part of a cluster.
 
     Example: nottermost chat run --data /var/lib/chat --port 3000
     """
     import uvloop
 
-    from nottermost_chat.bootstrap import configure_logging, serve
-    from nottermost_chat.settings import load_settings
+    from nottermost_chat.bootstrap import serve
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.notify.keys import parse_push_keys
+    from nottermost_chat.settings import load_secrets, load_settings
 
     settings = load_settings(os.environ, data=data, host=host, port=port)
-    configure_logging(settings.log_level)
-    uvloop.run(serve(settings, welcome=not empty, announce=_announce))
+    configure_logging(settings.log_level, role=role or "")
+    if role is None:
+        push_keys = parse_push_keys(load_secrets(os.environ))
+        uvloop.run(serve(settings, welcome=not empty, announce=_announce, push_keys=push_keys))
+        return
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core prints lines of its own otherwise
+    from nottermost_chat.roles import parse_role, serve_role
+
+    parsed = parse_role(role)
+    uvloop.run(
+        serve_role(parsed, settings, load_secrets(os.environ), announce=lambda port: _announce_role(parsed, port))
+    )
+
+
+def _announce_role(role: str, port: int) -> None:
+    print(f"{role} works on port {port}", flush=True)
 
 
 def _announce(url: str, accounts: "list[WelcomeAccount]") -> None:
     print(f"Nottermost is running at {url} (stop it with Ctrl+C)", flush=True)
     for account in accounts:
         print(f"  log in as {account.email} with password {account.password}", flush=True)
+
+
+@app.command()
+def setup(
+    contract: Annotated[
+        bool,
+        typer.Option("--contract", help="Also take away what older versions use: when none of them runs any more."),
+    ] = False,
+) -> None:
+    """Make what the roles of a cluster expect: schemas, tables, topics, buckets, the search index.
+
+    Again is the same as once. Where everything is, the settings say (docs/settings.md).
+
+    Example: nottermost chat setup
+    """
+    import asyncio
+
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.settings import load_secrets, load_settings
+    from nottermost_chat.setup import set_up
+
+    configure_logging("warning")
+    asyncio.run(set_up(load_settings(os.environ), load_secrets(os.environ), contract=contract))
 
 
 @app.command(name="import")
@@ -73,7 +117,7 @@ def import_(
     from rich.console import Console
     from rich.progress import Progress
 
-    from nottermost_chat.bootstrap import configure_logging
+    from nottermost_chat.logs import configure_logging
     from nottermost_chat.settings import load_settings
     from nottermost_chat.slack.importer import run_import
 
@@ -131,25 +175,479 @@ def claim(
 def bench(
     data: Annotated[Path | None, typer.Option(help="Where the data goes; decides what a sync costs.")] = None,
     export: Annotated[Path | None, typer.Option(help="A Slack export to import.")] = None,
+    only: Annotated[
+        str, typer.Option(help="Instead: cluster; or fanout or history, over the servers that the settings name.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Measure speed and memory, each beside a reference measured in the same run. Takes about two minutes.
+
+    cluster: the roles apart over real servers (`make servers`), first with PostgreSQL as the message store, then with
+    DynamoDB Local; sends, deliveries, latency by stage, memory. Starts a cluster of its own for each and removes it; about
+    five minutes.
+
+    fanout: what a message costs in a channel of a million, and a connection of a user in 100,000 channels, over
+    PostgreSQL (its user may create databases), Kafka and Redis. history: the newest page from PostgreSQL and DynamoDB,
+    beside the same from Redis.
 
     Example: nottermost chat bench --export export.zip
     """
     import msgspec
     import uvloop
 
-    from nottermost_chat.bench.measure import run_bench
-    from nottermost_chat.bootstrap import configure_logging
+    from nottermost_chat.logs import configure_logging
 
     configure_logging("warning")
-    rows = uvloop.run(run_bench(data, export, lambda step: print(f"measuring: {step}", file=sys.stderr)))
+    rows = uvloop.run(_choose_bench(only, data, export))
     if json:
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
         return
     for row in rows:
         print(row.render())
+
+
+def _choose_bench(only: str, data: Path | None, export: Path | None) -> "Coroutine[object, object, list[Figure]]":
+    from nottermost_chat.settings import load_settings
+
+    def tell(step: str) -> None:
+        print(f"measuring: {step}", file=sys.stderr)
+
+    match only:
+        case "":
+            from nottermost_chat.bench.measure import run_bench
+
+            return run_bench(data, export, tell)
+        case "cluster":
+            from nottermost_chat.bench.cluster import STORES, Scale, run_cluster
+
+            return run_cluster(STORES, Scale(), tell)
+        case "fanout":
+            from nottermost_chat.bench.fanout import run_fanout
+
+            return run_fanout(load_settings(os.environ), tell)
+        case "history":
+            from nottermost_chat.bench.history import run_history
+
+            return run_history(load_settings(os.environ), tell)
+    raise typer.BadParameter(f"{only!r} is no part of it: choose cluster, fanout or history")
+
+
+@app.command()
+def reindex(data: Data = None, json: Json = False) -> None:
+    """Build the search index anew from the message store, with the texts of now.
+
+    On a cluster (the settings name its servers) while the chat runs: search answers from the old index until the new one
+    is whole, and what is sent, edited and deleted meanwhile is in it. If it fails or is stopped the old one stays. Over
+    a data folder the chat must not be running.
+
+    Example: nottermost chat reindex --data data
+    """
+    import msgspec
+    import uvloop
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.rebuild import Rebuilt, open_sources, reindex
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    configure_logging("warning")
+    console = Console(stderr=True)
+
+    async def work() -> Rebuilt:
+        async with open_sources(load_settings(os.environ, data=data), load_secrets(os.environ)) as sources:
+            with Progress("{task.description}", console=console, disable=not console.is_terminal) as bar:
+                task = bar.add_task("reading")
+                return await reindex(sources, lambda done: bar.update(task, description=_rebuilt(done)))
+
+    done = uvloop.run(work())
+    if json:
+        sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
+    else:
+        print(_rebuilt(done))
+
+
+def _rebuilt(done: "Rebuilt") -> str:
+    refused = f", {done.refused:,} refused" if done.refused else ""
+    return f"{done.messages:,} messages of {done.conversations:,} conversations indexed{refused}"
+
+
+@app.command()
+def replay(
+    since: Annotated[str, typer.Option(help="How long ago (90m, 2h, 3d), or a time (2026-11-21T08:00Z).")],
+    group: Annotated[str, typer.Option(help="Whose: indexer or projector.")],
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Hand the log's records since a time to one of its consumers once more; its own position stays where it is.
+
+    indexer: the messages that the records are about, as they are now, go to the search index. projector: memberships
+    that the directory lacks, mentions and recent activity. Both may run meanwhile, again is the same as once. Fan-out
+    keeps nothing to be rebuilt: it asks who is in a conversation (projector), and gateways fetch what they lack.
+    Notifier and webhooks are refused: what they told people and other programs would be told again.
+
+    On a cluster the chat goes on; over a data folder it must not be running.
+
+    Example: nottermost chat replay --since 2h --group indexer --data data
+    """
+    from datetime import UTC, datetime
+
+    import msgspec
+    import uvloop
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.rebuild import Replayed, check_group, open_sources, parse_since, replay
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    configure_logging("warning")
+    check_group(group)
+    begin, console = parse_since(since, datetime.now(UTC)), Console(stderr=True)
+
+    async def work() -> Replayed:
+        async with open_sources(load_settings(os.environ, data=data), load_secrets(os.environ)) as sources:
+            with Progress("{task.description}", console=console, disable=not console.is_terminal) as bar:
+                task = bar.add_task("reading")
+                told = lambda done: bar.update(task, description=f"{done:,} records")  # noqa: E731
+                return await replay(sources, group, begin, told)
+
+    done = uvloop.run(work())
+    if json:
+        sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
+    else:
+        refused = f", {done.refused:,} refused" if done.refused else ""
+        print(f"{done.records:,} records since {done.since:%Y-%m-%d %H:%M:%S %Z} handled by {group}{refused}")
+
+
+@app.command()
+def audit(
+    since: Annotated[str, typer.Option(help="How long ago (90m, 2h, 3d), or a time (2026-11-21T08:00Z).")] = "7d",
+    until: Annotated[str | None, typer.Option(help="The same; nothing from then on.")] = None,
+    actor: Annotated[str, typer.Option(help="Who did it: a user's id, operator or system.")] = "",
+    action: Annotated[str, typer.Option(help="What was done, like session.refused.")] = "",
+    subject: Annotated[str, typer.Option(help="To what or whom: an id.")] = "",
+    workspace: Annotated[str | None, typer.Option(help="Of one workspace only: its id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 1000,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Who did what, in the whole installation, the newest first. That it was read is noted too.
+
+    The chat may be running meanwhile.
+
+    Example: nottermost chat audit --since 2h --action session.refused --data data
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from nottermost_chat.directory import AuditQuery
+    from nottermost_chat.operating import open_directory, read_audit
+    from nottermost_chat.rebuild import parse_since
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    now = datetime.now(UTC)
+    begin, end = parse_since(since, now), parse_since(until, now) if until else None
+    wanted = AuditQuery(
+        workspace_id=workspace, actor_id=actor, action=action, subject_id=subject,
+        since=int(begin.timestamp() * 1000), until=None if end is None else int(end.timestamp() * 1000), limit=limit,
+    )  # fmt: skip
+
+    async def work() -> None:
+        async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
+            rows = await read_audit(directory, wanted)
+        if json:
+            _print({"rows": rows}, json, "")
+            return
+        for row in rows:
+            print(f"{row.at:%Y-%m-%d %H:%M:%S}Z {row.action} by {row.actor_id or '?'}: {row.subject_id}")
+
+    asyncio.run(work())
+
+
+@app.command()
+def counts(
+    since: Annotated[str, typer.Option(help="How long ago (30d), or a time (2026-11-21T08:00Z).")] = "30d",
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Active people, messages and uploads by day (UTC) and workspace, in which nobody can be found.
+
+    Workspaces are named by pseudonyms; those with fewer than five active people are together in `other`. The chat may
+    be running meanwhile.
+
+    Example: nottermost chat counts --since 30d --json --data data
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from nottermost_chat.operating import open_directory, read_counts
+    from nottermost_chat.rebuild import parse_since
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    begin = parse_since(since, datetime.now(UTC))
+
+    async def work() -> None:
+        async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
+            days = await read_counts(directory, begin)
+        if json:
+            _print({"days": days}, json, "")
+            return
+        for day in days:
+            people = f"{day.daily_users:,} active ({day.monthly_users:,} in thirty days)"
+            print(f"{day.day} {day.workspace}: {people}, {day.messages:,} messages")
+
+    asyncio.run(work())
+
+
+dead_letters = typer.Typer(
+    help="What was set aside after several attempts. Begin with: nottermost chat dead-letters list --group indexer",
+    no_args_is_help=True,
+)
+app.add_typer(dead_letters, name="dead-letters")
+Group = Annotated[
+    str,
+    typer.Option(
+        help="Whose: projector, indexer, notifier, webhooks, archiver, audit, counts; or jobs: push-jobs, webhook-jobs."
+    ),
+]
+
+
+@dead_letters.command(name="list")
+def list_dead_letters(
+    group: Group,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 100,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """What was set aside and why, without what was said. Over a data folder the chat must not be running.
+
+    Example: nottermost chat dead-letters list --group indexer --data data
+    """
+    import uvloop
+
+    from nottermost_chat.dead_letters import open_letters
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    configure_logging("warning")
+
+    async def work() -> None:
+        settings, secrets = load_settings(os.environ, data=data), load_secrets(os.environ)
+        async with open_letters(settings, secrets, group) as letters:
+            found = await letters.list(limit)
+        if json:
+            _print({"letters": found}, json, "")
+            return
+        for letter in found:
+            print(f"{letter.entry or letter.job_id or 'unreadable'} {letter.kind or 'job'}: {letter.reason}")
+
+    uvloop.run(work())
+
+
+@dead_letters.command(name="redrive")
+def redrive_dead_letters(group: Group, data: Data = None, json: Json = False) -> None:
+    """Have what was set aside tried once more; what is refused again stays. It is noted in the audit log.
+
+    On a cluster the chat goes on; over a data folder it must not be running.
+
+    Example: nottermost chat dead-letters redrive --group indexer --data data
+    """
+    import uvloop
+
+    from nottermost_chat.dead_letters import redrive
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    configure_logging("warning")
+    taken = uvloop.run(redrive(load_settings(os.environ, data=data), load_secrets(os.environ), group))
+    _print({"taken": taken}, json, f"{taken:,} taken")
+
+
+archive = typer.Typer(
+    help="What is kept for years, as Parquet by day. Begin with: nottermost chat archive query", no_args_is_help=True
+)
+app.add_typer(archive, name="archive")
+
+
+@archive.command(name="query")
+def query_archive(
+    conversation: Annotated[str, typer.Option(help="The conversation's id.")],
+    since: Annotated[
+        str, typer.Option("--from", help="How long ago (90m, 3d), or a time (2026-11-21T08:00Z).")
+    ] = "30d",
+    until: Annotated[str | None, typer.Option("--to", help="The same; nothing from then on.")] = None,
+    text: Annotated[str, typer.Option(help="Only what holds it, in any case.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 1000,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Messages as the archive last knew them, the oldest first. The chat may be running meanwhile.
+
+    Example: nottermost chat archive query --conversation 01JQ… --from 2026-01-01T00:00Z --json --data data
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from nottermost_chat.keeping import query_archive
+    from nottermost_chat.rebuild import parse_since
+    from nottermost_chat.settings import load_settings
+
+    now = datetime.now(UTC)
+    begin, end = parse_since(since, now), parse_since(until, now) if until else now
+    found = asyncio.run(query_archive(load_settings(os.environ, data=data), conversation, begin, end, text, limit))
+    if json:
+        _print({"messages": found}, json, "")
+        return
+    for message in found:
+        said = "(gone)" if message.body is None else message.body
+        print(f"{msgspec.to_builtins(message.created_at)[:19]}Z {message.sender_id}: {said}")
+
+
+retention = typer.Typer(
+    help="What goes when its time is over. Begin with: nottermost chat retention plan", no_args_is_help=True
+)
+app.add_typer(retention, name="retention")
+
+
+@retention.command(name="plan")
+def plan_retention(data: Data = None, json: Json = False) -> None:
+    """What the next pass would take out of store and archive, and what a legal hold keeps. Changes nothing.
+
+    Over a data folder the chat must not be running.
+
+    Example: nottermost chat retention plan --data data
+    """
+    import uvloop
+
+    from nottermost_chat.keeping import plan_retention
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    configure_logging("warning")
+    going = uvloop.run(plan_retention(load_settings(os.environ, data=data), load_secrets(os.environ)))
+    if json:
+        _print({"steps": going}, json, "")
+        return
+    for step in going:
+        print(step.render())
+    print(f"{len(going)} steps")
+
+
+holds = typer.Typer(
+    help="Legal holds: nothing that is held goes. Begin with: nottermost chat hold list", no_args_is_help=True
+)
+app.add_typer(holds, name="hold")
+
+
+@holds.command(name="list")
+def list_holds(
+    ended: Annotated[bool, typer.Option("--ended", help="Those too that were released.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Every legal hold of the installation. The chat may be running meanwhile.
+
+    Example: nottermost chat hold list --data data
+    """
+    import asyncio
+
+    from nottermost_chat.operating import open_directory
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    async def work() -> None:
+        async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
+            found = await directory.retention.holds(ended=ended)
+        if json:
+            _print({"holds": found}, json, "")
+            return
+        for hold in found:
+            about = hold.workspace_id or hold.user_id or hold.conversation_id
+            print(f"{hold.hold_id} {about}: {hold.reason}{' (released)' if hold.ended_at else ''}")
+
+    asyncio.run(work())
+
+
+@holds.command(name="add")
+def add_hold(
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks at it later.")],
+    workspace: Annotated[str | None, typer.Option(help="Hold this workspace: its id.")] = None,
+    user: Annotated[str | None, typer.Option(help="Hold this user and all they are or were in: an id.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Hold this conversation: its id.")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Keep everything of one workspace, user or conversation until it is released. The chat may be running meanwhile.
+
+    Example: nottermost chat hold add --conversation 01JQ… --reason 'case 7' --data data
+    """
+    import asyncio
+
+    from nottermost_chat.keeping import add_hold
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    settings, secrets = load_settings(os.environ, data=data), load_secrets(os.environ)
+    made = asyncio.run(add_hold(settings, secrets, reason, workspace, user, conversation))
+    _print(made, json, f"held as {made.hold_id}")
+
+
+@holds.command(name="release")
+def release_hold(
+    hold: Annotated[str, typer.Argument(help="The hold's id.")], data: Data = None, json: Json = False
+) -> None:
+    """Let go what a hold kept: it goes when its time is over. The chat may be running meanwhile.
+
+    Example: nottermost chat hold release 01JQ… --data data
+    """
+    import asyncio
+
+    from nottermost_chat.keeping import release_hold
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    ended = asyncio.run(release_hold(load_settings(os.environ, data=data), load_secrets(os.environ), hold))
+    _print(ended, json, f"{ended.hold_id} is released")
+
+
+@app.command()
+def erase(
+    user: Annotated[str | None, typer.Option(help="Whom: a user name or an id.")] = None,
+    confirm: Annotated[str, typer.Option(help="The user name once more: it cannot be undone.")] = "",
+    replay: Annotated[bool, typer.Option("--replay", help="Do every erasure of the register again.")] = False,
+    register: Annotated[
+        Path | None, typer.Option(help="The register: an `erasures` folder. [default: the one beside the archive]")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Take out all that a user wrote, uploaded and told; or, after a restore, do again what it brought back.
+
+    What a legal hold keeps waits for its release; then the chat goes on by itself. Over a data folder the chat must
+    not be running.
+
+    Example: nottermost chat erase --replay --register erasures --data restored
+    """
+    import uvloop
+
+    from nottermost_chat.keeping import erase_user, replay_erasures
+    from nottermost_chat.logs import configure_logging
+    from nottermost_chat.settings import load_secrets, load_settings
+
+    if replay == (user is not None):
+        raise typer.BadParameter("give --user with --confirm, or --replay")
+    configure_logging("warning")
+    settings, secrets = load_settings(os.environ, data=data), load_secrets(os.environ)
+    work = (
+        replay_erasures(settings, secrets, register) if user is None else erase_user(settings, secrets, user, confirm)
+    )
+    erased = uvloop.run(work)
+    if json:
+        _print({"erasures": erased}, json, "")
+        return
+    for one in erased:
+        print(f"{one.user_id}: {one.state}{', waits for a legal hold' if one.held else ''}")
+    print(f"{len(erased)} erasures")
 
 
 @app.command()

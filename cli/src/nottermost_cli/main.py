@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from nottermost_cli import chat, cost, env
+from nottermost_cli import chat, cost, env, stack
 from nottermost_conventions import ExitCode, NottermostError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(chat.app, name="chat")
+app.add_typer(stack.app, name="stack")
 app.add_typer(env.app, name="env")
 app.add_typer(cost.app, name="cost")
 

@@ -16,9 +16,16 @@ def render_reference() -> str:
     parts = [f"# Commands\n{NOTE}\n"]
     root: Any = typer.main.get_command(app)  # Typer brings its own copy of click, which has no types
     for group_name, group in root.commands.items():
-        for name, command in group.commands.items():
-            parts.append(_render(f"nottermost {group_name} {name}", command))
+        parts += _render_group(f"nottermost {group_name}", group)
     return "\n".join(parts)
+
+
+def _render_group(name: str, group: Any) -> list[str]:
+    parts = []
+    for below, command in group.commands.items():
+        full = f"{name} {below}"
+        parts += _render_group(full, command) if hasattr(command, "commands") else [_render(full, command)]
+    return parts
 
 
 def check_reference(folder: Path) -> list[str]:

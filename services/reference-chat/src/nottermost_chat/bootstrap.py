@@ -3,25 +3,23 @@
 import asyncio
 import fcntl
 import gc
-import logging
 import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import structlog
-
-from nottermost_chat.actions.tiers import Tiers
 from nottermost_chat.adapters.file_blobs import FileBlobStore
 from nottermost_chat.adapters.fts_search import FtsSearchIndex
 from nottermost_chat.adapters.local_delivery import LocalDelivery
 from nottermost_chat.adapters.memory_routes import MemoryRoutes
+from nottermost_chat.adapters.sql_jobs import SqlJobs
 from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.adapters.store_log import StoreLog
 from nottermost_chat.api.app import create_app
+from nottermost_chat.archive import Archive, has_arrow
 from nottermost_chat.clock import Clock
 from nottermost_chat.directory import Directory
 from nottermost_chat.errors import StartError
@@ -31,18 +29,29 @@ from nottermost_chat.gateway.gateway import Gateway
 from nottermost_chat.identity import Tokens
 from nottermost_chat.ingest.receipts import Receipts
 from nottermost_chat.ingest.service import IngestService
+from nottermost_chat.jobs import PUSH, WEBHOOK, Queues
 from nottermost_chat.limiter import RateLimiter
 from nottermost_chat.metrics import Metrics
+from nottermost_chat.notify.keys import NO_PUSH_KEYS, PushKeys
+from nottermost_chat.notify.running import notifying
+from nottermost_chat.oidc import open_oidc
+from nottermost_chat.people import People
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.private_file import write_private_file
-from nottermost_chat.services import Services
+from nottermost_chat.pseudonyms import PSEUDONYMS, Pseudonyms
+from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Settings
+from nottermost_chat.webhooks import Poster, SecretBox
 from nottermost_chat.welcome import WelcomeAccount, make_welcome
-from nottermost_chat.workers import housekeeping
+from nottermost_chat.workers import housekeeping, removing
+from nottermost_chat.workers.archiver import Archiver
+from nottermost_chat.workers.audit import Auditor
 from nottermost_chat.workers.canary import Canary
+from nottermost_chat.workers.counts import Counter
 from nottermost_chat.workers.indexer import Indexer
-from nottermost_chat.workers.presence import SeenUsers
 from nottermost_chat.workers.projector import Projector
+from nottermost_chat.workers.webhooks import HookConsumer, HookSender
+from nottermost_chat.working import working
 
 GIL_SWITCH_S = 0.0005  # sqlite3 gives the interpreter back for every row; with the default of 5 ms reads crawl
 REQUESTS_END_WITHIN_S = 5.0
@@ -51,7 +60,9 @@ EMBEDDED = "embedded"  # the only ingest there is: what an earlier process noted
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, clock: Clock | None = None, *, push_keys: PushKeys = NO_PUSH_KEYS
+) -> AsyncIterator[Embedded]:
     """The parts over the data folder, with ingest running; enough to import and to administer.
 
     Raises: StartError when the folder cannot be used, is used by another process, or is from a
@@ -71,6 +82,12 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         stack.push_async_callback(search.close)
         if search.is_new:
             await store.commit_position(Indexer.group, 0)
+        archive = Archive.in_folder(settings.data / "archive", metrics, clock) if has_arrow() else None
+        if archive is not None:
+            stack.push_async_callback(archive.close)
+        jobs = SqlJobs(settings.data / "jobs.db", clock)
+        stack.push_async_callback(jobs.close)
+        oidc = await stack.enter_async_context(open_oidc(settings, metrics, clock))
         log, delivery = StoreLog(store, metrics, clock.monotonic), LocalDelivery()
         receipts = Receipts(store, directory.conversations, delivery, clock)
         ingest = IngestService(
@@ -80,14 +97,23 @@ async def open_services(settings: Settings, clock: Clock | None = None) -> Async
         running = asyncio.create_task(ingest.run(), name="ingest")
         stack.push_async_callback(receipts.flush)
         stack.push_async_callback(_cancel, running)
-        yield Services(
+        yield Embedded(
             settings=settings, clock=clock, metrics=metrics, limiter=limiter, directory=directory, tokens=tokens,
-            store=store, log=log, ingest=ingest, delivery=delivery, routes=MemoryRoutes(clock.monotonic),
+            store=store, log=log, ingest=ingest, delivery=delivery, signals=delivery, routes=MemoryRoutes(clock.monotonic),
             search=search, blobs=FileBlobStore(settings.data / "files"),
+            queues=Queues(push=jobs.queue(PUSH), webhook=jobs.queue(WEBHOOK)),
+            secret_box=SecretBox.find("", settings.data), oidc=oidc, pseudonyms=Pseudonyms(tokens.derive_secret(PSEUDONYMS)),
+            push_keys=push_keys, archive=archive,
         )  # fmt: skip
 
 
-async def serve(settings: Settings, *, welcome: bool, announce: Callable[[str, list[WelcomeAccount]], object]) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    welcome: bool,
+    announce: Callable[[str, list[WelcomeAccount]], object],
+    push_keys: PushKeys = NO_PUSH_KEYS,
+) -> None:
     """Run the whole chat until SIGTERM or SIGINT, then drain.
 
     Args:
@@ -98,7 +124,7 @@ async def serve(settings: Settings, *, welcome: bool, announce: Callable[[str, l
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_services(settings) as services:
+    async with open_services(settings, push_keys=push_keys) as services:
         accounts = await make_welcome(services) if welcome else []
         async with running_chat(services) as port:
             gc.collect()
@@ -108,70 +134,83 @@ async def serve(settings: Settings, *, welcome: bool, announce: Callable[[str, l
 
 
 @asynccontextmanager
-async def running_chat(services: Services) -> AsyncIterator[int]:
+async def running_chat(services: Embedded) -> AsyncIterator[int]:
     """All roles over these services; gives the port. Ends with a drain.
 
     When any role dies the whole body is cancelled and its error raised: a chat that half works
     is worse than one that is restarted.
     """
     settings, clock, directory = services.settings, services.clock, services.directory
-    tiers, seen = Tiers(directory.workspaces, settings.limits), SeenUsers(directory, clock)
+    people = People(directory, settings.limits, clock)
     gateway = Gateway(
         gateway_id=f"gateway-{clock.new_id()}", identity=services.tokens, ingest=services.ingest,
-        memberships=directory.conversations, routes=services.routes, delivery=services.delivery,
+        memberships=directory.conversations, routes=services.routes, signals=services.signals,
         limiter=services.limiter, metrics=services.metrics, clock=clock, settings=settings,
-        tier_of=lambda user_id: tiers.of(user_id, clock.monotonic()), seen=seen.note, acquainted=directory.workspaces.acquainted,
+        tier_of=people.tier_of, seen=people.note_seen, acquainted=people.acquainted,
     )  # fmt: skip
     if isinstance(services.delivery, LocalDelivery):
         services.delivery.attach(gateway)
     pictures = Pictures(directory.conversations, services.store)
     fanout = Fanout(pictures, services.routes, services.delivery)
     projector, indexer = Projector(directory, pictures), Indexer(services.store, directory, services.search)
+    auditor = Auditor(services.store, directory)
+    counter = Counter(services.store, directory, services.pseudonyms, services.metrics, clock)
+    hooks = HookConsumer(directory, services.queues.webhook)
+    sender = HookSender(
+        directory=directory, store=services.store, queue=services.queues.webhook, box=services.secret_box,
+        poster=Poster(clock, private=settings.webhook_private), clock=clock,
+    )  # fmt: skip
     canary = Canary(services)
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))
     server = await listen(app, settings.host, settings.port, gateway=gateway, proxies=settings.trusted_proxies)
     canary.watch(f"http://127.0.0.1:{server.port}")
-    async with asyncio.TaskGroup() as roles:
-        tasks = [
-            roles.create_task(gateway.run(), name="gateway"),
-            roles.create_task(services.log.consume("fanout", fanout.handle, from_end=True), name="fanout"),
-            roles.create_task(services.log.consume(projector.group, projector.handle), name="projector"),
-            roles.create_task(services.log.consume(indexer.group, indexer.handle), name="indexer"),
-            roles.create_task(seen.run(), name="presence"),
-            roles.create_task(housekeeping.run(services), name="housekeeping"),
-            watching := roles.create_task(canary.run(), name="canary"),
-        ]
+    async with working(
+        gateway=gateway.run(),
+        fanout=services.log.consume("fanout", fanout.handle, from_end=True),
+        projector=services.log.consume(projector.group, projector.handle),
+        indexer=services.log.consume(indexer.group, indexer.handle),
+        hooks=services.log.consume(hooks.group, hooks.handle),
+        hook_sender=sender.run(),
+        people=people.run(),
+        housekeeping=housekeeping.run(services),
+        auditor=services.log.consume(auditor.group, auditor.handle),
+        counter=services.log.consume(counter.group, counter.handle),
+        counting_up=counter.run(),
+    ):
         try:
-            yield server.port
+            async with working(canary=canary.run()), _notifying(services), _archiving(services):
+                try:
+                    yield server.port
+                finally:
+                    await canary.settle()
         finally:
-            await canary.settle()
-            watching.cancel()
-            await asyncio.wait([watching])
             server.stop_listening()
             await gateway.drain()
             await server.finish(REQUESTS_END_WITHIN_S)
             await app.state["files"].images.close()
-            await seen.flush()
-            for task in tasks:
-                task.cancel()
+            await people.flush()
 
 
-def configure_logging(level: str) -> None:
-    """Structured lines on stderr: JSON off a terminal, readable on one. Never a message text or a secret."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+def _notifying(services: Embedded) -> AbstractAsyncContextManager[None]:
+    return notifying(
+        directory=services.directory, store=services.store, log=services.log, routes=services.routes,
+        queue=services.queues.push, keys=services.push_keys, settings=services.settings, metrics=services.metrics,
+        clock=services.clock,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def _archiving(services: Embedded) -> AsyncIterator[None]:
+    """What keeps the archive and removes what is old, where there is an archive."""
+    async with AsyncExitStack() as stack:
+        if services.archive is not None:
+            archiver = Archiver(
+                services.archive, services.store, services.directory, every_s=services.settings.archive_every_s
+            )
+            consuming = services.log.consume(archiver.group, archiver.handle)
+            await stack.enter_async_context(working(archiver=consuming))
+        await stack.enter_async_context(working(removing=removing.run(services)))
+        yield
 
 
 class lock_folder:  # noqa: N801 - used as a function: `with lock_folder(path)`

@@ -8,9 +8,17 @@ from ulid import ULID
 class Clock:
     """The real clock."""
 
+    def __init__(self, ahead_s: float = 0.0) -> None:
+        """`ahead_s`: for tests: how wrong the time of day is; durations are right all the same."""
+        self._ahead_ms = round(ahead_s * 1000)
+
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch; may jump when the machine's clock is set."""
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._ahead_ms
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, for stamps of which differences are taken."""
+        return time.time_ns() // 1_000
 
     def monotonic(self) -> float:
         """Seconds, never going back: for durations and leases."""

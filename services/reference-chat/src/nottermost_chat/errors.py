@@ -40,6 +40,12 @@ class InvalidText(BadRequest):
     code = "invalid_text"
 
 
+class ConsentMissing(BadRequest):
+    """An account needs agreement to documents that was not given."""
+
+    code = "consent_missing"
+
+
 class UnknownFrame(BadRequest):
     """A socket frame is no JSON object of a known type."""
 
@@ -104,6 +110,12 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
 
+class LinkRequired(Conflict):
+    """An account with the identity's e-mail address is there: its owner has to show once that it is theirs."""
+
+    code = "link_required"
+
+
 class UsernameTaken(Conflict):
     """Another account has this user name."""
 
@@ -144,6 +156,12 @@ class GroupFull(Conflict):
             f"group {conversation_id} has {members} members, the limit is {members_max}: use a channel instead"
         )
         self.conversation_id, self.members, self.members_max = conversation_id, members, members_max
+
+
+class PushOff(Conflict):
+    """There is no key here for pushes of this kind."""
+
+    code = "push_off"
 
 
 class TooLarge(ChatError):

@@ -1,20 +1,22 @@
-"""The documents that are made from the code: protocol, frame schemas, settings, metrics.
+"""The documents that are made from the code: protocol, frame schemas, settings, metrics, failure policy.
 
 `nottermost chat docs` writes them, `--check` tells whether they are up to date.
 """
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
-from nottermost_chat import errors, protocol
+from nottermost_chat import errors, protocol, resilience
+from nottermost_chat.adapters.record_codec import WireRecord
 from nottermost_chat.errors import ChatError
 from nottermost_chat.metrics import Metrics
-from nottermost_chat.settings import PREFIX, Settings
+from nottermost_chat.settings import PREFIX, Limits, Secrets, Settings
 
 NOTE: Final = "<!-- Made by `nottermost chat docs`; change the code, not this file. -->"
 
@@ -44,12 +46,17 @@ server refuses those that it does not know.
 
 def render_documents() -> dict[str, str]:
     """The documents by their path below `docs/`."""
-    documents = {"protocol.md": _render_protocol(), "settings.md": _render_settings(), "metrics.md": _render_metrics()}
+    documents = {
+        "protocol.md": _render_protocol(), "settings.md": _render_settings(), "metrics.md": _render_metrics(),
+        "failure-policy.md": _render_policy(),
+    }  # fmt: skip
     for kind in (*get_args(protocol.AnyClientFrame), *get_args(protocol.AnyServerFrame)):
         name = str(kind.__struct_config__.tag).replace(":", "-")
         side = "client" if kind in get_args(protocol.AnyClientFrame) else "server"
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
         documents[f"schemas/{side}-{name}.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(WireRecord)}
+    documents["schemas/log-record.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return documents
 
 
@@ -112,8 +119,33 @@ def _render_settings() -> str:
         "A name that does not exist is an error."
     )
     about = inspect.cleandoc(Settings.__doc__ or "")
-    lines = ["# Settings", NOTE, "", about, "", how, "", "| variable | type | default |", "|---|---|---|"]
-    lines += [f"| `{name}` | {kind} | `{default}` |" for name, kind, default in _settings(Settings, PREFIX)]
+    lines = ["# Settings", NOTE, "", about, "", how, "", "| variable | type | default | |", "|---|---|---|---|"]
+    said = _comments(Settings, PREFIX) | _comments(Limits, f"{PREFIX}LIMITS__")
+    for name, kind, default in _settings(Settings, PREFIX):
+        lines.append(f"| `{name}` | {kind} | `{default}` | {said.get(name, '')} |")
+    lines += ["", "## Secrets", "", inspect.cleandoc(Secrets.__doc__ or ""), "", "| variable | |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in _comments(Secrets, PREFIX).items()]
+    return "\n".join(lines) + "\n"
+
+
+def _comments(kind: type[msgspec.Struct], prefix: str) -> dict[str, str]:
+    """What stands behind each field in the source, by variable."""
+    found = re.findall(r"^    (\w+): [^\n#]*?  # (.*)$", inspect.getsource(kind), re.MULTILINE)
+    return {f"{prefix}{name.upper()}": comment.replace("|", "or") for name, comment in found}
+
+
+def _render_policy() -> str:
+    about = (
+        f"A call to a dependency has a time limit, is tried again with jitter, and goes through a circuit breaker: "
+        f"{resilience.FAILURES_MAX} failures within {resilience.WINDOW_S:g} s open it, then calls are refused at once "
+        f"as `unavailable`, and every {resilience.PROBE_AFTER_S:g} s one tries whether the dependency is back. The "
+        "breaker's state is `chat_breaker_state`, what failed is `chat_dependency_failures_total`."
+    )
+    lines = ["# When something is away", NOTE, "", about, ""]
+    lines += ["| dependency | time limit, s | attempts | what still works | what people see |", "|---|---|---|---|---|"]
+    for policy in resilience.POLICIES.values():
+        limits = f"{policy.timeout_s:g} | {policy.attempts}"
+        lines.append(f"| {policy.dependency} | {limits} | {policy.degrades} | {policy.user_sees} |")
     return "\n".join(lines) + "\n"
 
 

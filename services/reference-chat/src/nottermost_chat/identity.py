@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from nottermost_chat.clock import Clock
-from nottermost_chat.directory import Directory, FamilyRevoked, UserRow
+from nottermost_chat.directory import Accounts, Directory, FamilyRevoked, UserRow
 from nottermost_chat.errors import BadCredentials, Unavailable
 from nottermost_chat.ports import Caller
 from nottermost_chat.settings import Settings
@@ -125,15 +125,19 @@ class Tokens(Verifier):
             raise BadCredentials("e-mail and password do not belong together")
         return known.user, await self.session(known.user.user_id, device_name)
 
-    async def change_password(self, caller: Caller, old_password: str, new_password: str) -> list[str]:
-        """Raises BadCredentials. Returns the user's other devices, which are signed out now."""
+    async def change_password(
+        self, caller: Caller, old_password: str, new_password: str, accounts: Accounts | None = None
+    ) -> list[str]:
+        """Raises BadCredentials. Returns the user's other devices, which are signed out now.
+
+        `accounts`, here and below: to write with, where more is to happen in the same transaction.
+        """
+        accounts = accounts or self._accounts
         known = await self._accounts.credentials_of(caller.user_id)
         if not await self.check_password(old_password, known.password_hash if known else None):
             raise BadCredentials("the old password is another one")
         new_hash = await self.hash_password(new_password)
-        return self.revoke_all(
-            await self._accounts.set_password(caller.user_id, new_hash, keep_device_id=caller.device_id)
-        )
+        return self.revoke_all(await accounts.set_password(caller.user_id, new_hash, keep_device_id=caller.device_id))
 
     # --- sessions ------------------------------------------------------------------------------
 
@@ -159,25 +163,27 @@ class Tokens(Verifier):
             self.revoke(device_id)
         return device_id
 
-    async def sign_out(self, user_id: str, device_id: str) -> bool:
+    async def sign_out(self, user_id: str, device_id: str, accounts: Accounts | None = None) -> bool:
         """Sign out one of the user's devices; its tokens end at once. False: there is no such device."""
-        signed_out = await self._accounts.sign_out(user_id, device_id)
+        signed_out = await (accounts or self._accounts).sign_out(user_id, device_id)
         if signed_out:
             self.revoke(device_id)
         return signed_out
 
-    async def deactivate(self, user_id: str) -> list[str]:
+    async def deactivate(self, user_id: str, accounts: Accounts | None = None) -> list[str]:
         """End an account and all of its sessions. Returns the devices signed out."""
-        return self.revoke_all(await self._accounts.deactivate(user_id))
+        return self.revoke_all(await (accounts or self._accounts).deactivate(user_id))
 
     # --- access tokens -------------------------------------------------------------------------
 
-    def issue(self, user_id: str, device_id: str) -> str:
-        """An access token."""
+    def issue(self, user_id: str, device_id: str, *, scopes: Sequence[str] | None = None) -> str:
+        """An access token; `scopes`: a bot's."""
         now_s, key = self._clock.now_ms() // 1000, self._keys.keys[0]
         claims = Claims(sub=user_id, did=device_id, iat=now_s, exp=now_s + self._settings.access_token_s)
+        if scopes is not None:
+            claims = msgspec.structs.replace(claims, scopes=list(scopes))
         header = {"alg": ALGORITHMS[0], "kid": key.kid}
-        return jwt.encode(header, msgspec.structs.asdict(claims), key, algorithms=ALGORITHMS)
+        return jwt.encode(header, msgspec.to_builtins(claims), key, algorithms=ALGORITHMS)
 
     def _session(self, user_id: str, device_id: str, refresh_token: str) -> SessionTokens:
         return SessionTokens(user_id, device_id, self.issue(user_id, device_id), refresh_token)

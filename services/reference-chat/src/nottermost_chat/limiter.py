@@ -30,14 +30,23 @@ class RateLimiter:
         """
         if key in self._exempt:
             return
-        now, bucket = self._monotonic(), (what, key)
-        per_s, burst = rate.per_minute / 60, float(rate.burst)
-        tokens, at = self._buckets.get(bucket, (burst, now))
-        tokens = min(burst, tokens + (now - at) * per_s)
+        tokens = self._tokens(what, key, rate)
         if tokens < 1:
-            self._buckets[bucket] = (tokens, now)
-            raise RateLimited(what, math.ceil((1 - tokens) / per_s * 1000))
-        self._buckets[bucket] = (tokens - 1, now)
+            self._put(what, key, tokens)
+            raise RateLimited(what, math.ceil((1 - tokens) / rate.per_minute * 60_000))
+        self._put(what, key, tokens - 1)
+
+    async def take_now(self, what: str, key: str, rate: Rate) -> None:
+        """The same for what must be counted exactly, however many processes there are."""
+        self.take(what, key, rate)
+
+    def _tokens(self, what: str, key: str, rate: Rate) -> float:
+        now, burst = self._monotonic(), float(rate.burst)
+        tokens, at = self._buckets.get((what, key), (burst, now))
+        return min(burst, tokens + (now - at) * rate.per_minute / 60)
+
+    def _put(self, what: str, key: str, tokens: float) -> None:
+        self._buckets[what, key] = (tokens, self._monotonic())
         if len(self._buckets) > self._buckets_max:
             for oldest in list(islice(self._buckets, self._buckets_max // 10)):
                 del self._buckets[oldest]

@@ -193,7 +193,11 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
         large: the conversation's size class when it was appended.
         preview, has_more: of the message that the entry makes or changes, as it was then.
         silent: imported: delivered to nobody and notifies nobody.
-        log_position: where the log holds it; 0 until the log took it.
+        log_position: where the embedded log holds it; 0 until it took it.
+        written_at: when it was given to the log, ms since the epoch; 0: unknown.
+        traceparent: the span of the send that made it (W3C); "": not traced.
+        partial: on the way through a log only: the lists of its detail would not fit and are left out.
+        consumed_us: when fan-out took it from the log, microseconds since the epoch; 0: unknown.
     """
 
     entry: Entry
@@ -202,6 +206,10 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
     has_more: bool = False
     silent: bool = False
     log_position: int = 0
+    written_at: int = 0
+    traceparent: str = ""
+    partial: bool = False
+    consumed_us: int = 0
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):

@@ -270,6 +270,7 @@ class Own(StrEnum):
     INVITES = "invites"
     WORKSPACES = "workspaces"
     PROFILE = "profile"
+    NOTIFICATIONS = "notifications"
 
 
 class MeChanged(ServerFrame, frozen=True, tag="me:changed"):

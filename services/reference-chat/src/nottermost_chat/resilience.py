@@ -79,6 +79,11 @@ POLICIES: Final = {
             user_sees="a file does not load or the upload asks to try again",
         ),
         Policy(
+            dependency="archive", timeout_s=60.0,  # a part of 64 MiB is read or written whole
+            degrades="nothing is trimmed that is not archived; older history is refused as `unavailable`",
+            user_sees="scrolling back stops at the oldest message of the store and asks to try again",
+        ),
+        Policy(
             dependency="jobs", timeout_s=5.0,
             degrades="the consumer of the log stops before the record, and goes on there",
             user_sees="notifications and webhooks are late",
@@ -97,6 +102,11 @@ POLICIES: Final = {
             dependency="identity provider", timeout_s=5.0,
             degrades="keys are kept: tokens are verified; only one signed with a new key is refused",
             user_sees="nothing, or a log-in that asks to try again",
+        ),
+        Policy(
+            dependency="jobs", timeout_s=5.0,
+            degrades="the log's consumers wait with what they would queue and go on from there; nothing is left out",
+            user_sees="late notifications and webhooks",
         ),
         Policy(
             dependency="push services", timeout_s=10.0,

@@ -15,6 +15,7 @@ from nottermost_chat.errors import StartError
 
 PREFIX = "NOTTERMOST_"
 CLIENT_PREFIX = "NOTTERMOST_CLIENT_"  # who the command line logs in as; not the server's business
+CACHE_VARIABLE = "NOTTERMOST_CACHE"  # where `make servers` keeps what it fetched; neither
 
 
 class Store(StrEnum):
@@ -82,11 +83,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     idempotency_s: int = 24 * 3600
     idle_away_s: int = 300
     registration: bool = True
+    consent_documents: str = ""  # what users agree to, with the versions of now: terms=2026-11,privacy=2
+    consent_required: bool = False  # registering needs agreement with all of them
     limits: Limits = Limits()
+
+    # What is kept for how long where no workspace says otherwise (docs/retention.md).
+    warm_days: int = 0  # in the message store; 0: until a workspace's policy says otherwise (ADR 0001)
+    archive_days: int = 1_826  # in the archive; five years
+    archive_every_s: int = 60  # a part of the archive at most so often while little is said
+    export_s: int = 7 * 24 * 3600  # for which the export of one's data can be fetched
 
     # Where the roles find what they need when they run apart (docs/architecture.md); "": not used.
     instance: str = ""  # a name that no other process has; "": one is made up
     metrics_port: int = 0  # health and metrics of roles that serve nothing else; 0: a free one
+    clock_ahead_s: float = 0.0  # for tests: how wrong this process's time of day is
     fenced: bool = False  # a standby region: nothing is appended
     store: Store = Store.SQLITE
     table_log: str = "log"  # DynamoDB
@@ -98,7 +108,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     brokers: str = ""  # of Kafka, with commas between
     brokers_iam: bool = False
     topic_prefix: str = ""  # several chats on one log (tests)
-    consumer_group: str = ""  # "": nottermost-<role>
     cache_host: str = ""  # Redis, with `:port` unless it is 6379
     cache_tls: bool = False
     cache_prefix: str = "chat"
@@ -108,7 +117,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     archive_bucket: str = ""
     push_queue: str = ""  # addresses of SQS queues
     webhook_queue: str = ""
-    push_topic: str = ""  # SNS, for phones, where AWS keeps the services' credentials
+    push_topic: str = ""  # SNS, for phones, where AWS keeps the services' credentials; not used: ADR 0038
+    push_contact: str = "mailto:postmaster@example.org"  # whom push services write to when something is wrong
+    push_private: bool = False  # browsers may name addresses of our own network: for tests
+    fcm_url: str = "https://fcm.googleapis.com"
+    apns_url: str = "https://api.push.apple.com"  # for apps in development: api.sandbox.push.apple.com
+    webhook_private: bool = False  # webhooks may go to http and to addresses of our own network: for tests
     oidc_issuer: str = ""  # whose tokens are taken beside our own
     oidc_client: str = ""
     ingest: str = ""  # addresses with commas between, or one name that resolves to all
@@ -129,6 +143,7 @@ class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     cache_login: str = ""  # {"username": "…", "password": "…"}, as Secrets Manager keeps it
     signing_keys: str = ""  # a JWK set; "": a file in the data folder
     webhook_key: str = ""  # encrypts the secrets of webhooks at rest; "": a file in the data folder
+    pseudonym_key: str = ""  # makes pseudonyms in counts and in the audit log; "": they change with the signing keys
     vapid_key: str = ""  # signs Web Push messages: a P-256 private key, base64url
     fcm_account: str = ""  # the service account of Firebase, as its JSON file
     apns_key: str = ""  # {"key_id": "…", "team_id": "…", "topic": "…", "key": "PEM"}
@@ -144,7 +159,7 @@ def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
     """
     raw: dict[str, Any] = {}
     for name, value in environment.items():
-        if name.startswith(PREFIX) and not name.startswith(CLIENT_PREFIX) and name not in SECRET_NAMES:
+        if name.startswith(PREFIX) and not name.startswith(CLIENT_PREFIX) and name not in NOT_SETTINGS:
             *parents, leaf = name.removeprefix(PREFIX).lower().split("__")
             place = raw
             for parent in parents:
@@ -158,6 +173,7 @@ def load_settings(environment: Mapping[str, str], **overrides: Any) -> Settings:
 
 
 SECRET_NAMES = frozenset(PREFIX + name.upper() for name in Secrets.__struct_fields__)
+NOT_SETTINGS = SECRET_NAMES | {CACHE_VARIABLE}
 
 
 def load_secrets(environment: Mapping[str, str]) -> Secrets:

@@ -5,6 +5,7 @@ asked there is only which devices were signed out meanwhile, and that is kept in
 """
 
 import base64
+import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -25,13 +26,14 @@ KEY_BYTES: Final = 32  # as long as the hash (RFC 7518, 3.2)
 KEYS_FILE: Final = "token-keys.json"
 
 
-class Claims(msgspec.Struct, frozen=True):
-    """What an access token says: user, device, and its times in seconds since the Unix epoch."""
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an access token says: user, device, its times in seconds since the Unix epoch, a bot's scopes."""
 
     sub: str
     did: str
     iat: int
     exp: int
+    scopes: list[str] | None = None
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -57,6 +59,10 @@ class Verifier:
         self._keys, self._clock, self._token_s = keys, clock, token_s
         self._revoked: dict[str, int] = {}  # device -> when; as long as a token of it may live
 
+    def derive_secret(self, purpose: bytes) -> bytes:
+        """See `derive_secret` below."""
+        return derive_secret(self._keys, purpose)
+
     async def verify(self, token: str) -> Caller:
         """Raises Unauthorized or TokenExpired; also when the device was signed out."""
         try:
@@ -67,7 +73,8 @@ class Verifier:
             raise TokenExpired("the access token is too old: refresh it")
         if claims.did in self._revoked:
             raise Unauthorized("this device was signed out: log in again")
-        return Caller(claims.sub, claims.did, claims.exp * 1000)
+        scopes = None if claims.scopes is None else frozenset(claims.scopes)
+        return Caller(claims.sub, claims.did, claims.exp * 1000, scopes)
 
     def revoke(self, device_id: str) -> None:
         """Refuse the device's access tokens from now on (in this process)."""
@@ -98,6 +105,23 @@ def load_keys(path: Path) -> KeySet:
         raise StartError(f"{path} cannot be used ({error.strerror}): the keys that sign tokens are in it") from error
     except msgspec.MsgspecError as error:
         raise StartError(f"{path} holds no keys ({error}): put it back, or remove it to have a new one made") from error
+
+
+def find_keys(given: str, folder: Path) -> KeySet:
+    """The keys that the environment gives, else those of the data folder. Raises StartError."""
+    if not given:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return load_keys(folder / KEYS_FILE)
+    try:
+        return parse_keys(given)
+    except (msgspec.MsgspecError, ValueError):  # its sentence might quote the secret
+        raise StartError("signing_keys holds no keys: give a JWK set, as `nottermost stack up` makes one") from None
+
+
+def derive_secret(keys: KeySet, purpose: bytes) -> bytes:
+    """A secret for another purpose, the same in every process; it changes with the key that signs."""
+    material = str(keys.keys[0].as_dict(private=True)["k"])
+    return hmac.digest(material.encode(), purpose, "sha256")
 
 
 def parse_keys(text: bytes | str) -> KeySet:

@@ -17,7 +17,7 @@ from nottermost_chat.adapters.sqlite_store import SCHEMA, VERSION, SqliteStore
 from nottermost_chat.bootstrap import open_services, running_chat
 from nottermost_chat.client import ChatClient, Rest
 from nottermost_chat.model import INLINE_BYTES_MAX, EntryKind, Head
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Limits, Rate, Settings, Tier
 from nottermost_chat.testing.batches import Draft, message_id_of
 from nottermost_chat.testing.history import (
@@ -259,7 +259,7 @@ TEAM = ("ann", "bob", "cat")
 
 
 @asynccontextmanager
-async def chat_in(folder: Path) -> AsyncIterator[tuple[Services, str]]:
+async def chat_in(folder: Path) -> AsyncIterator[tuple[Embedded, str]]:
     settings = Settings(data=folder, port=0, limits=LIMITS)
     async with open_services(settings) as services, running_chat(services) as port:
         yield services, f"http://127.0.0.1:{port}"
@@ -320,7 +320,7 @@ async def check_chat(folder: Path, conversations: Sequence[str], events: Sequenc
     return check_history(History(unbound, tuple(logs)))
 
 
-async def wait_indexed(services: Services) -> None:
+async def wait_indexed(services: Embedded) -> None:
     async with asyncio.timeout(INDEXED_S):
         while await services.log.lag("indexer"):  # noqa: ASYNC110 - the log tells it only to those who ask
             await asyncio.sleep(0.02)

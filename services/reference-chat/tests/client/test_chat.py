@@ -131,7 +131,7 @@ async def test_the_end_of_the_session_is_raised_by_whatever_waits(chat: RunningC
     async with client:
         events = asyncio.create_task(anext(aiter(client.events()), None))
         await chat.services.tokens.sign_out(ann.user_id, ann.device_id)
-        await chat.services.delivery.signal(Signal(revoke_user=ann.user_id, revoke_device=ann.device_id))
+        await chat.services.signals.signal(Signal(revoke_user=ann.user_id, revoke_device=ann.device_id))
         async with asyncio.timeout(20):
             while (event := await events) is not None:
                 events = asyncio.create_task(anext(aiter(client.events()), None))

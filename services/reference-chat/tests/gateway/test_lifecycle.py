@@ -55,7 +55,7 @@ async def test_a_revoked_device_is_closed_at_once(chat: RunningChat, all_devices
     other_device = await chat.device(ann.user_id)
     one, two, three = await chat.raw(ann), await chat.raw(other_device), await chat.raw(bob)
     device = "" if all_devices else ann.device_id
-    await chat.services.delivery.signal(Signal(revoke_user=ann.user_id, revoke_device=device))
+    await chat.services.signals.signal(Signal(revoke_user=ann.user_id, revoke_device=device))
     assert await one.closed() == CloseCode.REVOKED
     if all_devices:
         assert await two.closed() == CloseCode.REVOKED

@@ -1,6 +1,7 @@
 """What is special about the index in SQLite: its file."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from nottermost_chat.adapters import fts_search
 from nottermost_chat.adapters.fts_search import FtsSearchIndex
 from nottermost_chat.errors import StartError
-from nottermost_chat.ports import SearchDocument, SearchQuery, Term
+from nottermost_chat.ports import SearchDocument, SearchQuery, SearchRemoval, Term
 
 SECRET = "qx🜁🜂🜃zjv"
 TRIGRAM = "🜁🜂🜃".encode()[2:]  # the index may share its first bytes with the entry before it
@@ -30,7 +31,7 @@ async def test_what_a_crash_left_is_done_after_it(tmp_path: Path) -> None:
     reader = sqlite3.connect(tmp_path / "search.db", isolation_level=None)
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM texts").fetchone() == (299,)  # nothing can be scrubbed now
-    await index.apply([], ["m1"])
+    await index.apply([], [SearchRemoval("m1")])
     await index.close()
     reader.close()
     index = FtsSearchIndex(tmp_path / "search.db")
@@ -52,7 +53,7 @@ async def test_a_removed_text_is_in_no_file(tmp_path: Path, removal: str) -> Non
         case "edit":
             await index.apply([document(1, "harmless")], [])
         case "delete":
-            await index.apply([], ["m1"])
+            await index.apply([], [SearchRemoval("m1")])
         case "clear":
             await index.clear()
     assert not is_in_files(tmp_path, SECRET.encode())
@@ -70,7 +71,7 @@ async def test_a_search_under_way_only_delays_that(tmp_path: Path) -> None:
     reader = sqlite3.connect(tmp_path / "search.db", isolation_level=None)
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM texts").fetchone() == (1,)
-    await index.apply([], ["m1"])
+    await index.apply([], [SearchRemoval("m1")])
     assert is_in_files(tmp_path, SECRET.encode())
     reader.close()
     await index.apply([], [])
@@ -89,6 +90,27 @@ async def test_a_change_beside_the_text_leaves_it_alone(tmp_path: Path) -> None:
     assert (await index.search(SearchQuery({"c": 0}, has_reaction=True))).total == 1
     reader.close()
     await index.close()
+
+
+async def test_an_index_from_before_versions(tmp_path: Path) -> None:
+    """It goes on with what it has, and can be rebuilt."""
+    index = FtsSearchIndex(tmp_path / "search.db")
+    await index.apply([document(1, "old word"), document(2, "word")], [])
+    await index.close()
+    with closing(sqlite3.connect(tmp_path / "search.db")) as connection:
+        connection.executescript(
+            "DROP TABLE rebuilds; DROP TABLE removed; ALTER TABLE documents DROP COLUMN version;"
+            " ALTER TABLE documents DROP COLUMN rebuild; PRAGMA user_version = 1"
+        )
+    index = FtsSearchIndex(tmp_path / "search.db")
+    assert not index.is_new
+    assert (await index.search(SearchQuery({"c": 0}, (Term("word"),)))).total == 2
+    rebuild = await index.begin_rebuild()
+    await index.apply([document(2, "word")], [])
+    await index.finish_rebuild(rebuild)
+    assert (await index.search(SearchQuery({"c": 0}, (Term("word"),)))).total == 1
+    await index.close()
+    assert not is_in_files(tmp_path, b"old word")
 
 
 async def test_it_says_when_it_is_new(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A data folder with a crowd in it: users with tokens, pairs of them in direct conversations, all in one channel."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from nottermost_chat.actions.workspaces import create_workspace
 from nottermost_chat.api.shapes import ChannelRequest
 from nottermost_chat.bootstrap import open_services
 from nottermost_chat.model import Role
+from nottermost_chat.services import Services
 from nottermost_chat.settings import load_settings
 
 UNLIMITED: Final = {  # benchmark identities are exempt from rate limits
@@ -30,27 +32,36 @@ class Crowd(msgspec.Struct, frozen=True):
     Attributes:
         tokens: an access token for each user.
         directs: one for every two users, in their order.
-        channel: a channel with the first `in_channel` users.
+        channels: one for each size asked for, with the first so many users.
     """
 
     tokens: list[str]
     directs: list[str]
-    channel: str
+    channels: list[str]
 
 
 async def make_crowd(data: Path, users: int, *, pairs: int, in_channel: int) -> Crowd:
-    """Make the users directly in the directory: their passwords are not what is measured."""
+    """A crowd for the embedded chat."""
     async with open_services(load_settings(ENVIRONMENT, data=data)) as services:
-        ids, tokens = [], []
-        for number in range(users):
-            user = await services.directory.accounts.create_user(username=f"user{number}")
-            session = await services.tokens.session(user.user_id, "bench")
-            ids.append(user.user_id)
-            tokens.append(session.access_token)
-        directs = [(await open_direct(services, ids[2 * pair], ids[2 * pair + 1]))[0] for pair in range(pairs)]
-        workspace = await create_workspace(services, ids[0], "Bench")
-        await services.directory.workspaces.add_members(workspace.workspace_id, ids[1:in_channel], Role.MEMBER)
-        channel = await create_channel(services, ids[0], workspace.workspace_id, ChannelRequest(name="everybody"))
-        members = [(user_id, Role.MEMBER) for user_id in ids[1:in_channel]]
-        await append_membership(services, ids[0], channel, members)
-        return Crowd(tokens, directs, channel)
+        return await fill_crowd(services, users, pairs=pairs, in_channels=[in_channel])
+
+
+async def fill_crowd(services: Services, users: int, *, pairs: int, in_channels: Sequence[int]) -> Crowd:
+    """Make the users directly in the directory: their passwords are not what is measured."""
+    ids, tokens = [], []
+    for number in range(users):
+        user = await services.directory.accounts.create_user(username=f"user{number}")
+        session = await services.tokens.session(user.user_id, "bench")
+        ids.append(user.user_id)
+        tokens.append(session.access_token)
+    directs = [(await open_direct(services, ids[2 * pair], ids[2 * pair + 1]))[0] for pair in range(pairs)]
+    workspace = await create_workspace(services, ids[0], "Bench")
+    everybody = ids[1 : max(in_channels)]
+    await services.directory.workspaces.add_members(workspace.workspace_id, everybody, Role.MEMBER)
+    channels = []
+    for size in in_channels:
+        request = ChannelRequest(name=f"channel-{size}")
+        channels.append(await create_channel(services, ids[0], workspace.workspace_id, request))
+        members = [(user_id, Role.MEMBER) for user_id in ids[1:size]]
+        await append_membership(services, ids[0], channels[-1], members)
+    return Crowd(tokens, directs, channels)

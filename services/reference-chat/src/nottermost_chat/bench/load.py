@@ -76,13 +76,19 @@ class RawClient(asyncio.Protocol):
             self._transport.abort()
 
 
-async def connect(port: int, tokens: Sequence[str], on_frame: OnFrame | None = None) -> list[RawClient]:
-    """A connection for each token, authenticated when this returns. Token "": none is sent."""
+async def connect(port: int | Sequence[int], tokens: Sequence[str], on_frame: OnFrame | None = None) -> list[RawClient]:
+    """A connection for each token, authenticated when this returns. Token "": none is sent. Several ports take turns."""
+    ports = [port] if isinstance(port, int) else port
     loop = asyncio.get_running_loop()
     clients: list[RawClient] = []
     for start in range(0, len(tokens), CONNECT_AT_ONCE):
         part = tokens[start : start + CONNECT_AT_ONCE]
-        made = await asyncio.gather(*(loop.create_connection(lambda: RawClient(None), "127.0.0.1", port) for _ in part))
+        made = await asyncio.gather(
+            *(
+                loop.create_connection(lambda: RawClient(None), "127.0.0.1", ports[(start + place) % len(ports)])
+                for place in range(len(part))
+            )
+        )
         group = [client for _, client in made]
         await asyncio.wait_for(asyncio.gather(*(client.opened for client in group)), 30)
         for client, token in zip(group, part, strict=True):

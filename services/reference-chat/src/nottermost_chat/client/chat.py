@@ -69,13 +69,16 @@ Operation = MessageSend | MessageEdit | MessageDelete | ReactionSet
 class ChatClient:
     """A signed-in user's connection. Use it as an async context manager."""
 
-    def __init__(self, rest: Rest, *, backoff: Backoff | None = None, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, rest: Rest, *, backoff: Backoff | None = None, answer_s: float = ANSWER_S, socket_url: str = ""
+    ) -> None:
         """
         Args:
+            socket_url: a gateway of one's own choice; "": where REST is.
             answer_s: how long the server may stay silent after the handshake, a ping or a token was sent.
         """
         self.rest = rest
-        self._answer_s = answer_s
+        self._answer_s, self._socket_url = answer_s, socket_url or rest.url
         self.connected = asyncio.Event()
         self._backoff = backoff or Backoff()
         self._socket: ClientSocket | None = None
@@ -240,7 +243,7 @@ class ChatClient:
         loop = asyncio.get_running_loop()
         self._authenticated = loop.create_future()
         try:
-            socket = await ClientSocket.open(self.rest.url, self._on_frame, within_s=self._answer_s)
+            socket = await ClientSocket.open(self._socket_url, self._on_frame, within_s=self._answer_s)
         except (OSError, WSError, TimeoutError):
             return 1006
         self._socket, self._paused = socket, False

@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from nottermost_chat.model import EntryKind, LogRecord
-from nottermost_chat.pictures import Pictures
-from nottermost_chat.ports import Delivery, DeliveryItem, Routes
+from nottermost_chat.ports import Delivery, DeliveryItem, Picture, Routes
+
+
+class Pictures(Protocol):
+    """Who is in a conversation, as `nottermost_chat.pictures` and `rpc.members_client` tell."""
+
+    async def at(self, conversation_id: str, members_seq: int) -> Picture | None: ...
 
 
 class Fanout:
@@ -39,7 +45,6 @@ class Fanout:
             return ()
         removed: tuple[str, ...] = ()
         if entry.kind is EntryKind.MEMBERSHIP:
-            self._pictures.advance(entry)
             removed = tuple(change.user_id for change in entry.detail.changes if change.role is None)
         # The picture may be newer than the record: who joined since does not get what came before.
         members = tuple(user for user, member in picture.members.items() if member.joined_seq <= entry.seq)

@@ -14,6 +14,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from nottermost_chat.gateway.outbox import Outbox
 from nottermost_chat.protocol import CloseCode
+from nottermost_chat.scopes import Scopes
 
 if TYPE_CHECKING:
     from nottermost_chat.gateway.gateway import Gateway
@@ -34,7 +35,7 @@ class Connection(WSListener):
 
     __slots__ = (
         "_fragments", "_paused", "_transport", "active_at", "alive_at", "connection_id", "device_id", "expires_at", "gateway",
-        "held", "operations", "outbox", "remote", "state", "tier", "user_id", "watched", "watching",
+        "held", "operations", "outbox", "remote", "scopes", "state", "tier", "user_id", "watched", "watching",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", remote: str) -> None:
@@ -43,6 +44,7 @@ class Connection(WSListener):
         self.connection_id = self.user_id = self.device_id = ""
         self.tier = gateway.settings.limits.standard
         self.expires_at = 0
+        self.scopes: Scopes = None
         self.alive_at = self.active_at = gateway.clock.monotonic()  # a frame came; a person was at the device
         self.outbox = Outbox(gateway.settings.limits.outbox_bytes_max)
         self.operations = 0

@@ -20,14 +20,14 @@ from nottermost_chat.model import Entry, EntryKind, LogRecord
 from nottermost_chat.ports import (
     Appended,
     AppendRequest,
-    Delivery,
     DeliveryItem,
     Identity,
     Ingest,
-    Memberships,
+    Members,
     Missed,
     Routes,
     Signal,
+    Signals,
 )
 from nottermost_chat.protocol import (
     RESUME_CONVERSATIONS_MAX,
@@ -65,6 +65,7 @@ from nottermost_chat.protocol import (
     resumed_message,
     to_time,
 )
+from nottermost_chat.scopes import check_frame, check_socket
 from nottermost_chat.settings import Settings, Tier
 
 CURSORS_MAX = 200_000  # conversations, about 40 MB
@@ -101,9 +102,9 @@ class Gateway:
         gateway_id: str,
         identity: Identity,
         ingest: Ingest,
-        memberships: Memberships,
+        memberships: Members,
         routes: Routes,
-        delivery: Delivery,
+        signals: Signals,
         limiter: RateLimiter,
         metrics: Metrics,
         clock: Clock,
@@ -120,7 +121,7 @@ class Gateway:
         """
         self.gateway_id, self.clock, self.settings, self.metrics = gateway_id, clock, settings, metrics
         self._identity, self._ingest, self._memberships = identity, ingest, memberships
-        self._routes, self._delivery, self._limiter = routes, delivery, limiter
+        self._routes, self._signals, self._limiter = routes, signals, limiter
         self._tier_of, self._seen, self._acquainted = tier_of, seen, acquainted
         self._users: dict[str, list[Connection]] = {}
         self._open: set[Connection] = set()
@@ -131,7 +132,10 @@ class Gateway:
         self._watchers: dict[str, set[Connection]] = {}  # user on whose screens
         self._presence: dict[str, PresenceEntry] = {}
         self._dirty: list[Connection] = []
-        self._flush_not_before = 0.0
+        self._flush_not_before = self._dirty_since = 0.0
+        self._after_flush: list[Callable[[], object]] = []
+        stages = metrics.stage_seconds.labels
+        self._log_stage, self._deliver_stage, self._flush_stage = stages("log"), stages("deliver"), stages("flush")
         self._wheel: TimerWheel[Connection] = TimerWheel(WHEEL_SLOTS, self._check_connection)
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = self._ended = False
@@ -172,9 +176,8 @@ class Gateway:
         self.metrics.connections.set(len(self._open))
 
     async def _user_left(self, user_id: str) -> None:
-        await self._routes.unregister(self.gateway_id, [user_id])
-        if user_id not in self._users:
-            await self._routes.touch(user_id, Presence.OFFLINE, now_ms=self.clock.now_ms())
+        if user_id not in self._users:  # else they are back already
+            await self._routes.unregister(self.gateway_id, [user_id], now_ms=self.clock.now_ms())
 
     def _check_connection(self, connection: Connection) -> float | None:
         """The timer's question: close what is silent or unauthenticated, else say when to ask again."""
@@ -222,6 +225,7 @@ class Gateway:
             return
         if connection.state is not State.LIVE:
             raise Unauthorized("send `authenticate` first")
+        check_frame(connection.scopes, frame)
         match frame:
             case MessageSend():
                 self._limit_messages(connection)
@@ -302,6 +306,7 @@ class Gateway:
     async def _authenticate(self, connection: Connection, token: str) -> None:
         try:
             caller = await self._identity.verify(token)
+            check_socket(caller.scopes)
             tier = await self._tier_of(caller.user_id)
             if connection.state is State.LIVE and caller.user_id != connection.user_id:
                 raise Unauthorized("this connection speaks for another user: open a new one")
@@ -313,7 +318,7 @@ class Gateway:
             return
         fresh = connection.state is State.NEW
         connection.user_id, connection.device_id = caller.user_id, caller.device_id
-        connection.expires_at, connection.tier = caller.expires_at, tier
+        connection.expires_at, connection.tier, connection.scopes = caller.expires_at, tier, caller.scopes
         if fresh:
             connection.connection_id = self.clock.new_id()
             connection.state = State.LIVE
@@ -405,7 +410,7 @@ class Gateway:
             if frame.conversation_id not in mine:
                 return
         encoded = _encode(Typing(frame.conversation_id, connection.user_id, frame.thread_id))
-        await self._delivery.signal(Signal(frame.conversation_id, encoded, connection.user_id))
+        await self._signals.signal(Signal(frame.conversation_id, encoded, connection.user_id))
 
     # --- resume --------------------------------------------------------------------------------
 
@@ -478,7 +483,11 @@ class Gateway:
             else:
                 self._offer_or_hold(connection, entry, frame)
         self.metrics.deliveries.inc(len(connections))
-        self.metrics.delivery_seconds.observe(max(0, self.clock.now_ms() - entry.created_at) / 1000)
+        now_us, consumed_us = self.clock.now_us(), record.consumed_us
+        self.metrics.delivery_seconds.observe(max(0, now_us / 1000 - entry.created_at) / 1000)
+        if consumed_us and record.written_at:
+            self._log_stage.observe(max(0, consumed_us / 1000 - record.written_at) / 1000)
+            self._deliver_stage.observe(max(0, now_us - consumed_us) / 1e6)
 
     async def _wanting(self, item: DeliveryItem) -> Collection[Connection]:
         if item.recipients is None:
@@ -612,8 +621,17 @@ class Gateway:
     def flush_soon(self, connection: Connection) -> None:
         """Write the connection's outbox soon, together with all others that have something by then."""
         if not self._dirty:
-            asyncio.get_running_loop().call_at(self._flush_not_before, self._flush)
+            loop = asyncio.get_running_loop()
+            self._dirty_since = loop.time()
+            loop.call_at(self._flush_not_before, self._flush)
         self._dirty.append(connection)
+
+    def after_flush(self, tell: Callable[[], object]) -> None:
+        """Call `tell` when what is in the outboxes now was written: at once when nothing is."""
+        if self._dirty:
+            self._after_flush.append(tell)
+        else:
+            tell()
 
     def _flush(self) -> None:
         """Write, then rest: what comes meanwhile leaves in the same write, which is what costs.
@@ -627,6 +645,10 @@ class Gateway:
         for connection in dirty:
             connection.flush()
         ended = loop.time()
+        self._flush_stage.observe(ended - self._dirty_since)
+        told, self._after_flush = self._after_flush, []
+        for tell in told:
+            tell()
         self._flush_not_before = ended + min(FLUSH_REST_S_MAX, max(FLUSH_REST_S, FLUSH_REST_SHARE * (ended - started)))
 
     async def run(self) -> None:

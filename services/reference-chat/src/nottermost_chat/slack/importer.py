@@ -15,7 +15,7 @@ from nottermost_chat.bootstrap import GIL_SWITCH_S, open_services
 from nottermost_chat.model import LogRecord
 from nottermost_chat.pictures import Pictures
 from nottermost_chat.ports import EventLog, Handler
-from nottermost_chat.services import Services
+from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Settings
 from nottermost_chat.workers.indexer import Indexer
 from nottermost_chat.workers.projector import Projector
@@ -96,7 +96,7 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
         ]  # paths are theirs
 
 
-async def import_export(services: Services, path: Path, *, progress: Progress) -> ImportResult:
+async def import_export(services: Embedded, path: Path, *, progress: Progress) -> ImportResult:
     """Import the export at `path`; returns when all of it is stored. The search index follows the log by itself.
 
     Raises: SlackExportError when the archive is damaged or is none; nothing is changed then.
@@ -119,7 +119,7 @@ async def run_import(settings: Settings, path: Path, progress: Progress) -> Impo
 
 
 @asynccontextmanager
-async def _followers(services: Services) -> AsyncIterator[None]:
+async def _followers(services: Embedded) -> AsyncIterator[None]:
     """The consumers of the log that a running chat has; ends when they have seen everything."""
     pictures = Pictures(services.directory.conversations, services.store)
     indexer = Indexer(services.store, services.directory, services.search, rest_share=0)
@@ -161,7 +161,7 @@ def _name_of(path: Path) -> str:
     return path.stem.encode(errors="replace").decode()
 
 
-async def _import(services: Services, export: Export, file_name: str, progress: Progress) -> ImportResult:
+async def _import(services: Embedded, export: Export, file_name: str, progress: Progress) -> ImportResult:
     places = await prepare_places(services.directory, export, file_name)
     tally, counts, notes = Tally(), Counter[str](), Counter(places.notes) + Counter(export.notes)
     handles = {slack_id: user.username for slack_id, user in places.users.items()}
@@ -202,7 +202,7 @@ def _report_after(done: int, entries: int, total: int, progress: Progress) -> Ca
     return lambda records: progress(done + min(records, entries), total)
 
 
-async def _claims(services: Services, places: Places) -> list[Claim]:
+async def _claims(services: Embedded, places: Places) -> list[Claim]:
     """A link for the owner; it replaces one of an earlier run. None once the account is somebody's."""
     accounts = services.directory.accounts
     owner = await accounts.user(places.workspace.created_by)
