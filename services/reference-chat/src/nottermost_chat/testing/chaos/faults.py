@@ -92,8 +92,8 @@ def _promote_postgres(site: Site) -> None:
     """Somebody notices that the primary is dead."""
     time.sleep(PROMOTE_S)
     _, port = site.standbys["standby"]
+    site.retired.add("postgres")  # two of them would take writes
     with psycopg.connect(site.conninfo(port), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")  # it is alone now
         connection.execute("SELECT pg_promote(true, 60)")
 
 

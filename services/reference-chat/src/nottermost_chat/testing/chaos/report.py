@@ -29,6 +29,7 @@ Ten people with twelve devices, in five direct conversations, two groups of ten 
 - *slowest delivery*: the longest that any message sent after the fault took to any device.
 - *unknown* sends got neither an acknowledgement nor a refusal before everybody gave up; each is stored once or not at all.
 - *document D* is what the design document for 100M users claims.
+- A dash: there is nothing to tell, or an earlier version of the run did not measure it.
 - *load* is the machine's own mean of the last minute, of {{cores}} processors that run all servers, roles and clients.
 """
 

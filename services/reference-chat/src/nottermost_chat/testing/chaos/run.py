@@ -3,16 +3,16 @@
 import asyncio
 import os
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from typing import Final
 
+import httpx
 import msgspec
 
 from nottermost_chat.client import Refused
@@ -23,7 +23,6 @@ from nottermost_chat.testing.chaos.measure import Outage, measure_outage
 from nottermost_chat.testing.chaos.sites import Site, enlist_crowd, make_crowd, running_site
 from nottermost_chat.testing.chaos.team import Team, person_of
 from nottermost_chat.testing.history import History, Result, Sent, Verdict, judge
-from nottermost_chat.testing.servers import make_folder
 
 RATE_PER_S: Final = 30.0
 WARM_S: Final = 6.0  # of traffic before the fault
@@ -73,10 +72,10 @@ def run_faults(faults: Iterable[Fault], announce: Announce, done: Callable[[Phas
         faults: those of one layout one after the other.
     """
     for layout, group in groupby(faults, key=lambda fault: fault.layout):
-        folder, left = make_folder("nottermost-chaos-"), list(group)
+        left = list(group)
         announce(f"starting a cluster: {layout}")
         try:
-            with running_site(layout, folder) as site:
+            with running_site(layout) as site:
                 asyncio.run(make_crowd(site))
                 while left:
                     announce(f"{left[0].name}: {left[0].title}")
@@ -85,8 +84,6 @@ def run_faults(faults: Iterable[Fault], announce: Announce, done: Callable[[Phas
         except (ChatError, OSError, subprocess.SubprocessError) as error:
             for fault in left:
                 done(_nothing(fault, "–", f"its cluster did not run: {error}"))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def run_fault(site: Site, fault: Fault, *, rate_per_s: float = RATE_PER_S) -> Phase:
@@ -95,7 +92,7 @@ async def run_fault(site: Site, fault: Fault, *, rate_per_s: float = RATE_PER_S)
         async with asyncio.timeout(PHASE_S_MAX):
             return await _run_phase(site, fault, rate_per_s)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the next fault has its turn
-        await asyncio.to_thread(site.heal)
+        await asyncio.to_thread(_heal_anyway, site, fault)
         return _nothing(fault, site.store, f"the phase did not come to its end: {error!r}")
 
 
@@ -153,6 +150,13 @@ async def _wait_normal(load: Load, followers: Mapping[str, frozenset[str]], bega
 
 def _heal(site: Site, fault: Fault) -> None:
     fault.heal(site)
+    site.heal()
+
+
+def _heal_anyway(site: Site, fault: Fault) -> None:
+    """Whatever of the fault there is."""
+    with suppress(ChatError, OSError, httpx.HTTPError):
+        fault.heal(site)
     site.heal()
 
 

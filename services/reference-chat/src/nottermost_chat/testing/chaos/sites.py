@@ -1,6 +1,9 @@
 """The clusters that faults need: each a running stack with fsync on, unless somebody else's is used."""
 
+import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import psutil
 
 from nottermost_chat import backends
 from nottermost_chat.clock import Clock
@@ -28,8 +32,10 @@ from nottermost_chat.stack.process import Running, end_all, start_units
 from nottermost_chat.stack.servers import DATABASE_USER, POSTGRES_ACCOUNT
 from nottermost_chat.testing.chaos.toxiproxy import Toxiproxy
 from nottermost_chat.testing.cluster import ALL, UNLIMITED
+from nottermost_chat.testing.servers import make_folder
 
 START_S: Final = 60.0
+PREFIX: Final = "nottermost-chaos-"
 DISK_MIB: Final = 400
 HEAL_TRIES: Final = 4
 HEAL_AGAIN_S: Final = 5.0
@@ -55,6 +61,7 @@ class Site:
         toxiproxy: where links pass through it.
         standbys: further servers, by name: what runs, and its port.
         disk: the folder of a file system that can be filled.
+        retired: servers that stay away, because others have taken their place.
     """
 
     stack: Stack
@@ -63,6 +70,7 @@ class Site:
     toxiproxy: Toxiproxy | None = None
     standbys: dict[str, tuple[Running, int]] = field(default_factory=dict)
     disk: Path | None = None
+    retired: set[str] = field(default_factory=set)
 
     @property
     def links(self) -> Toxiproxy:
@@ -73,13 +81,18 @@ class Site:
         """Bring back what does not run. Raises: StartError."""
         for again in reversed(range(HEAL_TRIES)):
             try:
-                self.stack.up(only=ALL)
+                self.stack.up(only=self._wanted())
             except StartError:  # what was away has not kept its port from others
                 if not again:
                     raise
                 time.sleep(HEAL_AGAIN_S)
             else:
                 return
+
+    def _wanted(self) -> list[str]:
+        if not self.retired:
+            return list(ALL)
+        return [unit.name for unit in self.stack.status().units if unit.name not in self.retired]
 
     def tell(self, name: str, **settings: str) -> None:
         """From its next start on a role is told this, and nothing that it was told here before."""
@@ -94,8 +107,28 @@ class Site:
 
 
 @contextmanager
-def running_site(layout: Layout, folder: Path) -> Iterator[Site]:
-    """Start it in a folder of its own; nothing of it stays."""
+def running_site(layout: Layout) -> Iterator[Site]:
+    """Start it in a folder of its own; nothing of it stays, also of one whose run was killed."""
+    _sweep()
+    folder = make_folder(f"{PREFIX}{os.getpid()}-")
+    try:
+        with _running(layout, folder) as site:
+            yield site
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)) and folder.stat().st_uid == os.geteuid():
+            Stack(folder).down(volumes=True)
+            _unmount(folder / "postgres")
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(layout: Layout, folder: Path) -> Iterator[Site]:
     store = Store.DYNAMODB if layout is Layout.TABLES else Store.POSTGRES
     options = Options(
         store=store, free_ports=True, port=0, kafka_nodes=3 if layout is Layout.BROKERS else 1, settings={"": UNLIMITED}
@@ -239,6 +272,11 @@ def _replica_unit(folder: Path, primary: int, port: int) -> Unit:
     )  # fmt: skip
 
 
+def _unmount(place: Path) -> None:
+    if place.is_mount():
+        subprocess.run(["umount", "--lazy", str(place)], check=False, timeout=60)
+
+
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
     """A file system in a file under PostgreSQL's folder. Raises: OSError, CalledProcessError unless root may mount."""
@@ -253,9 +291,8 @@ def _small_disk(folder: Path) -> Iterator[Path]:
         try:
             yield place
         finally:
-            subprocess.run(["umount", "--lazy", str(place)], check=False, timeout=60)
+            _unmount(place)
     finally:
         image.unlink(missing_ok=True)
         with suppress(OSError):
             place.rmdir()
-            folder.rmdir()

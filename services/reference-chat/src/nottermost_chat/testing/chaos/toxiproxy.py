@@ -39,13 +39,18 @@ class Toxiproxy:
         """Connections are reset so long after they were used."""
         self._poison(name, "reset_peer", "downstream", {"timeout": after_ms})
 
-    def heal(self) -> None:
-        """All proxies pass everything on again."""
-        self._call("POST", "/reset")
+    def heal(self, name: str = "") -> None:
+        """The proxy passes everything on again; without a name all do."""
+        if not name:
+            self._call("POST", "/reset")
+            return
+        for toxic in self._call("GET", f"/proxies/{name}/toxics"):
+            self._call("DELETE", f"/proxies/{name}/toxics/{toxic['name']}")
 
     def _poison(self, name: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
         body = {"name": f"{kind}-{stream}", "type": kind, "stream": stream, "attributes": attributes}
         self._call("POST", f"/proxies/{name}/toxics", body)
 
-    def _call(self, method: str, path: str, body: Any = None) -> None:
-        self._http.request(method, path, json=body).raise_for_status()
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._http.request(method, path, json=body).raise_for_status()
+        return answer.json() if answer.content else None
