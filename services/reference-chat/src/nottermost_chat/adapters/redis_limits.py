@@ -146,7 +146,7 @@ class SharedLimiter(RateLimiter):
 
 def _token_us(rate: Rate) -> int:
     """How long one token takes to come back."""
-    return round(60e6 / rate.per_minute)
+    return max(1, round(60e6 / rate.per_minute))
 
 
 def _parts(
