@@ -265,8 +265,8 @@ def test_a_store_of_another_size_is_priced_by_the_same_lines() -> None:
 
 
 def test_declared_tasks_of_production() -> None:
-    """At the desired counts nothing of production runs on Spot: 30 and 22 vCPU all month."""
+    """At the desired counts nothing of production runs on Spot: 31 and 23 vCPU all month."""
     found = quantities(golden("prod"))
-    assert found["fargate.linux.x86.vcpu_hour", MAIN] == 30 * 730
-    assert found["fargate.linux.x86.vcpu_hour", SECOND] == 22 * 730
+    assert found["fargate.linux.x86.vcpu_hour", MAIN] == 31 * 730
+    assert found["fargate.linux.x86.vcpu_hour", SECOND] == 23 * 730
     assert not [key for key, _ in found if "spot" in key]

@@ -281,10 +281,11 @@ def test_ecs_starts_with_what_the_task_lists(role: str) -> None:
 
 
 def test_roles_are_called_by_whom_the_design_says() -> None:
-    """Ingest by gateways and the API, fanout by gateways, both by their groups only; from outside by the load balancer."""
+    """Ingest by gateways, the API and what appends notes; fanout by gateways, by groups only; from outside by the load balancer."""
     rules = find(graph_of("prod"), "vpc/securityGroupIngressRule:SecurityGroupIngressRule", stack="chat")
     assert {each.name for each in rules} == {
-        "api-from-balancer", "fanout-from-gateway", "gateway-from-balancer", "ingest-from-api", "ingest-from-gateway",
+        "api-from-balancer", "gateway-from-balancer", "fanout-from-gateway",
+        *(f"ingest-from-{role}" for role in ("api", "gateway", "fanout", "keeper", "notifier", "webhooks")),
     }  # fmt: skip
     assert all(each.inputs["referencedSecurityGroupId"] and "cidrIpv4" not in each.inputs for each in rules)
     for rule in find(graph_of("prod"), "vpc/securityGroupEgressRule:SecurityGroupEgressRule", stack="chat"):

@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis.core.result import Ok
 
 from nottermost_chat.bootstrap import open_services, running_chat
@@ -23,6 +24,7 @@ MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGAT
 PUBLIC = (  # who may come is told by something else than an access token
     "/api/users/auth/", "/api/files/{file_id}", "/api/exports/{export_id}", "/api/hooks/{token}", "/api/bots/session",
 )  # fmt: skip
+MEANT = {"url": "https://example.org/hook", "time_zone": "Europe/Vienna"}  # more than a form: JSON Schema cannot say which
 PLACES = {"after_seq", "before_seq", "around_seq", "at"}
 
 Case = schemathesis.Case[Any]
@@ -78,6 +80,8 @@ class Known:
 
     def put_into(self, case: Case) -> None:
         """Let the request be about something that exists, unless it would end it, or undo what was not done."""
+        if isinstance(case.body, dict):
+            case.body |= {name: MEANT[name] for name in MEANT.keys() & case.body.keys()}
         if case.method == "DELETE" or case.path.endswith(("/leave", "/restore")):
             return
         for name in case.path_parameters or ():
@@ -85,11 +89,17 @@ class Known:
                 case.path_parameters[name] = next(self.ids[name])
 
 
+def has_float(value: object) -> bool:
+    """Whether a JSON value is or holds a float."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, float) or any(map(has_float, inner))
+
+
 def is_fair(case: Case) -> bool:
     """Not what JSON Schema cannot say: that 1.0 is no integer, that places exclude each other, our size limit."""
     body = case.body if isinstance(case.body, dict) else {}
     return (
-        not any(isinstance(value, float) for value in body.values())
+        not has_float(body)
         and len(PLACES & (case.query or {}).keys()) < 2
         and not (isinstance(size := body.get("size"), int) and size > 50_000_000)
     )
@@ -135,6 +145,9 @@ def test_requests_made_from_the_document(server: str) -> None:
 
             try:
                 check()
+            except Unsatisfiable:
+                if any(True for _ in operation.iter_parameters()) or operation.body:
+                    raise
             except (AssertionError, schemathesis.errors.SchemathesisError, BaseExceptionGroup) as error:
                 failures.append(f"{operation.label} {mode}: {error}")
     assert not failures, "\n\n".join(failures)

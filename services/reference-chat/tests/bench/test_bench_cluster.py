@@ -27,7 +27,7 @@ def test_every_figure_of_the_cluster_is_measured() -> None:
     before = set(Path(tempfile.gettempdir()).glob("nottermost-bench-*"))
     done = subprocess.run([sys.executable, "-c", SMALL], capture_output=True, text=True, timeout=380, check=False)
     assert done.returncode == 0, done.stderr
-    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    rows = {row["name"]: row for row in json.loads(done.stdout.splitlines()[-1])}  # logs come first
     for name in ("acknowledged sends", "send to deliver p50", "send to acknowledgement p99", "deliveries to 8"):
         assert rows[f"postgres: {name}"]["ratio"] > 0
     assert " 0 missing" in rows["postgres: send to deliver p99"]["reference"]
