@@ -24,7 +24,10 @@ MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGAT
 PUBLIC = (  # who may come is told by something else than an access token
     "/api/users/auth/", "/api/files/{file_id}", "/api/exports/{export_id}", "/api/hooks/{token}", "/api/bots/session",
 )  # fmt: skip
-MEANT = {"url": "https://example.org/hook", "time_zone": "Europe/Vienna"}  # more than a form: JSON Schema cannot say which
+MEANT = {
+    "url": "https://example.org/hook",
+    "time_zone": "Europe/Vienna",
+}  # more than a form: JSON Schema cannot say which
 PLACES = {"after_seq", "before_seq", "around_seq", "at"}
 
 Case = schemathesis.Case[Any]

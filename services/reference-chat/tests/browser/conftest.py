@@ -1,11 +1,11 @@
-"""A Chromium for each worker, a chat of its own for each worker, people who come and go with each test.
+"""A Chromium for each worker, a chat of its own for each worker and the run's cluster, people who come and go with each test.
 
 The loop is the session's, because Playwright's objects belong to the loop they were made in:
 each module says `pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]`.
 """
 
 import os
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +13,13 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from nottermost_chat.testing.browser import People, find_chromium, running_browser
-from nottermost_chat.testing.process import ChatProcess, running_process
+from nottermost_chat.testing.cluster import UNLIMITED, using_cluster
+from nottermost_chat.testing.process import Chat, ChatProcess, OwnChat, running_process
 
-MANY = "1000000"
-LIMITS = {  # one address, few people, many messages
-    f"NOTTERMOST_LIMITS__{name}__{part}": MANY
-    for name in (
-        "STANDARD__USER_MESSAGES",
-        "STANDARD__CONVERSATION_MESSAGES",
-        "STANDARD__USER_CALLS",
-        "STANDARD__USER_GROUP_CREATIONS",
-        "IP_LOG_INS",
-        "IP_HANDSHAKES",
-    )
-    for part in ("PER_MINUTE", "BURST")
-}
+LIMITS = {f"NOTTERMOST_{name}": value for name, value in UNLIMITED.items()}  # one address, few people, many messages
 FAILED = pytest.StashKey[bool]()
+EMBEDDED = "embedded"
+CLUSTER = pytest.param("cluster", marks=[pytest.mark.slow, pytest.mark.timeout(600)])  # others may have it alone
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,17 +44,31 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chat(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChatProcess]:
-    """The worker's chat. Tests share it: each brings its own people, in a workspace of their own."""
+async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChatProcess]:
+    """The worker's chat in one process. Tests share it: each brings its own people, in a workspace of their own."""
     async with running_process(tmp_path_factory.mktemp("chat"), environment=LIMITS) as process:
         yield process
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def own_chat(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[ChatProcess]:
-    """A chat that the test may kill; its parameter is what to add to the environment."""
-    async with running_process(tmp_path, environment=LIMITS | getattr(request, "param", {})) as process:
-        yield process
+@pytest.fixture(params=[EMBEDDED, CLUSTER])
+def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
+    """Each test runs against the chat in one process, and unchanged against the cluster behind its load balancer."""
+    if request.param == EMBEDDED:
+        yield request.getfixturevalue("embedded")
+    else:
+        with using_cluster() as cluster:
+            yield cluster
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=[{}, CLUSTER])
+async def own_chat(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[OwnChat]:
+    """A chat that the test may kill. A test that brings a parameter, what to add to the environment, has one process."""
+    if request.param == "cluster":
+        with using_cluster(alone=True) as cluster:
+            yield cluster
+    else:
+        async with running_process(tmp_path, environment=LIMITS | request.param) as process:
+            yield process
 
 
 @pytest_asyncio.fixture(loop_scope="session")

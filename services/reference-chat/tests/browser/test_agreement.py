@@ -4,14 +4,14 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import PASSWORD, People
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import OwnChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 NEEDED = {"NOTTERMOST_CONSENT_DOCUMENTS": "terms=2026-11,privacy=2", "NOTTERMOST_CONSENT_REQUIRED": "true"}
 
 
 @pytest.mark.parametrize("own_chat", [NEEDED], indirect=True)
-async def test_registering_with_agreement(own_chat: ChatProcess, people: People) -> None:
+async def test_registering_with_agreement(own_chat: OwnChat, people: People) -> None:
     """A box for each document; nobody comes in without ticking all of them, and what was ticked is kept."""
     ann = await people.arrive(own_chat.url, "Ann", account=False)
     await ann.go("/register")

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.async_api import FilePayload, Locator, expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -50,7 +50,7 @@ def encoded(frames: Sequence[Image.Image], kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-async def pair(chat: ChatProcess, people: People) -> tuple[Person, Person]:
+async def pair(chat: Chat, people: People) -> tuple[Person, Person]:
     """Two people who look at the same channel."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     await ann.channel(await ann.workspace("Harbour", bob), "quay", bob)
@@ -87,7 +87,7 @@ def image(person: Person, name: str) -> Locator:
     return person.main.get_by_role("button", name=f"Open image {name}").get_by_role("img")
 
 
-async def test_an_image_is_shown_inline_with_its_size(chat: ChatProcess, people: People) -> None:
+async def test_an_image_is_shown_inline_with_its_size(chat: Chat, people: People) -> None:
     """Both see the very pixels, in the right proportions; a click shows it large and names its size."""
     ann, bob = await pair(chat, people)
     await attach(ann, "buoy.png", "image/png", picture((320, 200)))
@@ -104,7 +104,7 @@ async def test_an_image_is_shown_inline_with_its_size(chat: ChatProcess, people:
     assert await natural_size(image(bob, "buoy.png")) == (320, 200)
 
 
-async def test_a_large_image_is_shown_smaller(chat: ChatProcess, people: People) -> None:
+async def test_a_large_image_is_shown_smaller(chat: Chat, people: People) -> None:
     """The conversation shows a thumbnail in the same proportions; the large view shows every pixel."""
     ann, bob = await pair(chat, people)
     await attach(ann, "chart.png", "image/png", picture((2400, 1200)))
@@ -116,7 +116,7 @@ async def test_a_large_image_is_shown_smaller(chat: ChatProcess, people: People)
     assert await natural_size(bob.page.get_by_role("dialog").get_by_role("img", name="chart.png")) == (2400, 1200)
 
 
-async def test_a_gif_keeps_moving(chat: ChatProcess, people: People) -> None:
+async def test_a_gif_keeps_moving(chat: Chat, people: People) -> None:
     """The other one gets the animation itself: every frame, not a picture of the first."""
     ann, bob = await pair(chat, people)
     content = animation((120, 90))
@@ -133,7 +133,7 @@ async def test_a_gif_keeps_moving(chat: ChatProcess, people: People) -> None:
 
 
 @pytest.mark.parametrize(("how", "name"), [(PASTE, "pasted.png"), (DROP, "dropped.png")], ids=["pasted", "dropped"])
-async def test_an_image_comes_in_by_paste_and_by_drop(chat: ChatProcess, people: People, how: str, name: str) -> None:
+async def test_an_image_comes_in_by_paste_and_by_drop(chat: Chat, people: People, how: str, name: str) -> None:
     """What is pasted into the field or dropped on the conversation waits for Send like a chosen file."""
     ann, bob = await pair(chat, people)
     content = base64.b64encode(picture((64, 48))).decode()
@@ -143,7 +143,7 @@ async def test_an_image_comes_in_by_paste_and_by_drop(chat: ChatProcess, people:
     assert await natural_size(image(bob, name)) == (64, 48)
 
 
-async def test_other_files_are_downloads(chat: ChatProcess, people: People, tmp_path: Path) -> None:
+async def test_other_files_are_downloads(chat: Chat, people: People, tmp_path: Path) -> None:
     """A page is not shown in our page: it is a download with its name, and its bytes are the same."""
     ann, bob = await pair(chat, people)
     content = b"<script>document.title = 'taken over'</script>"

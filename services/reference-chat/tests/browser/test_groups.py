@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -30,7 +30,7 @@ async def invite(person: Person, other: Person) -> None:
     await person.pane.get_by_role("button", name="Close details").click()
 
 
-async def test_a_group_is_joined_by_invite(chat: ChatProcess, people: People) -> None:
+async def test_a_group_is_joined_by_invite(chat: Chat, people: People) -> None:
     """Who is invited sees at once from whom, accepts, and both write; another invite is declined and gone."""
     ann, cat = await people.arrive_all(chat.url, "Ann", "Cat")
     await ann.workspace("Harbour", cat)
@@ -58,7 +58,7 @@ async def test_a_group_is_joined_by_invite(chat: ChatProcess, people: People) ->
     await expect(ann.main.get_by_role("button", name="2 members, details")).to_be_visible()
 
 
-async def test_who_is_removed_is_out_at_once(chat: ChatProcess, people: People) -> None:
+async def test_who_is_removed_is_out_at_once(chat: Chat, people: People) -> None:
     """The group leaves the removed one's screen without a reload, and nothing newer reaches them."""
     ann, cat = await people.arrive_all(chat.url, "Ann", "Cat")
     await ann.workspace("Harbour", cat)

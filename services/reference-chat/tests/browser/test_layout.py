@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -29,7 +29,7 @@ NAMELESS = """() => [...document.querySelectorAll("button, a[href], input, selec
   .map((each) => each.outerHTML.slice(0, 200))"""
 
 
-async def settled(chat: ChatProcess, people: People, **context: Any) -> Person:
+async def settled(chat: Chat, people: People, **context: Any) -> Person:
     """Somebody in a workspace with two channels, somebody else, and a message."""
     ann = await people.arrive(chat.url, "Ann", **context)
     bob = await people.arrive(chat.url, "Bob")
@@ -42,7 +42,7 @@ async def settled(chat: ChatProcess, people: People, **context: Any) -> Person:
     return ann
 
 
-async def test_the_quick_switcher_needs_no_mouse(chat: ChatProcess, people: People) -> None:
+async def test_the_quick_switcher_needs_no_mouse(chat: Chat, people: People) -> None:
     """Ctrl+K, a few letters, arrows and Enter lead to a channel, to a person, and by e-mail; Escape leads back."""
     ann = await settled(chat, people)
     keyboard = ann.page.keyboard
@@ -64,7 +64,7 @@ async def test_the_quick_switcher_needs_no_mouse(chat: ChatProcess, people: Peop
     await expect(ann.composer).to_be_focused()
 
 
-async def test_messages_are_reached_by_keyboard(chat: ChatProcess, people: People) -> None:
+async def test_messages_are_reached_by_keyboard(chat: Chat, people: People) -> None:
     """Shift+Tab leaves the composer upwards to the messages; keys act on the one in focus; Escape leads back."""
     ann = await settled(chat, people)
     await ann.open("quay")
@@ -98,7 +98,7 @@ async def outline(element: Locator) -> bool:
     )
 
 
-async def test_tab_goes_through_the_page_and_shows_where_it_is(chat: ChatProcess, people: People) -> None:
+async def test_tab_goes_through_the_page_and_shows_where_it_is(chat: Chat, people: People) -> None:
     """Each step of Tab focuses something else that can be seen to have the focus."""
     ann = await settled(chat, people)
     await ann.open("quay")
@@ -118,7 +118,7 @@ async def test_tab_goes_through_the_page_and_shows_where_it_is(chat: ChatProcess
     await expect(ann.main.locator(":focus").or_(ann.page.locator("main:focus"))).to_have_count(1)
 
 
-async def test_every_control_has_a_name(chat: ChatProcess, people: People) -> None:
+async def test_every_control_has_a_name(chat: Chat, people: People) -> None:
     """Landmarks, one heading of the first level, and no button, link or field without a name, on every screen."""
     ann = await settled(chat, people)
     await ann.open("quay")
@@ -144,7 +144,7 @@ async def test_every_control_has_a_name(chat: ChatProcess, people: People) -> No
         assert await ann.page.evaluate(NAMELESS) == []
 
 
-async def test_a_phone_shows_the_side_bar_as_a_drawer(chat: ChatProcess, people: People) -> None:
+async def test_a_phone_shows_the_side_bar_as_a_drawer(chat: Chat, people: People) -> None:
     """At 360 px nothing is cut off; the drawer opens, leads to a conversation, and closes."""
     ann = await settled(chat, people, viewport=PHONE, has_touch=True)
     await expect(ann.main).to_be_visible()
@@ -168,7 +168,7 @@ async def test_a_phone_shows_the_side_bar_as_a_drawer(chat: ChatProcess, people:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_is_readable_in_both_themes(chat: ChatProcess, people: People, scheme: str) -> None:
+async def test_text_is_readable_in_both_themes(chat: Chat, people: People, scheme: str) -> None:
     """The page follows the system, and text stands out from its ground by the 4.5 that WCAG AA asks for."""
     ann = await settled(chat, people, color_scheme=scheme)
     await ann.open("quay")
@@ -180,7 +180,7 @@ async def test_text_is_readable_in_both_themes(chat: ChatProcess, people: People
         assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
-async def test_the_theme_can_be_chosen(chat: ChatProcess, people: People) -> None:
+async def test_the_theme_can_be_chosen(chat: Chat, people: People) -> None:
     """Dark in the settings wins over a light system, at once and after a reload."""
     ann = await settled(chat, people)
     await ann.page.get_by_role("button", name="your account").click()

@@ -1,20 +1,18 @@
 """What one does with messages: read all of a long one, edit, react, delete and undo, reply in a thread."""
 
 import asyncio
-import os
 import re
-import signal
 
 import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat, OwnChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def pair(chat: ChatProcess, people: People) -> tuple[Person, Person]:
+async def pair(chat: Chat, people: People) -> tuple[Person, Person]:
     """Two people who look at the same channel."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     await ann.channel(await ann.workspace("Harbour", bob), "quay", bob)
@@ -22,7 +20,7 @@ async def pair(chat: ChatProcess, people: People) -> tuple[Person, Person]:
     return ann, bob
 
 
-async def test_read_more_shows_the_whole_message(chat: ChatProcess, people: People) -> None:
+async def test_read_more_shows_the_whole_message(chat: Chat, people: People) -> None:
     """The reader of 5,000 characters gets the beginning, and all of it on a click."""
     ann, bob = await pair(chat, people)
     text = "".join(f"{number:04} " for number in range(1000))[:4990] + "the end"[:10]
@@ -38,7 +36,7 @@ async def test_read_more_shows_the_whole_message(chat: ChatProcess, people: Peop
     assert (await message.locator(".text p").inner_text()).strip() == text
 
 
-async def test_up_edits_the_last_message(chat: ChatProcess, people: People) -> None:
+async def test_up_edits_the_last_message(chat: Chat, people: People) -> None:
     """Up in the empty composer opens the last own message; Enter saves, Escape leaves it as it was."""
     ann, bob = await pair(chat, people)
     await ann.write("Hihg tide at nine")
@@ -59,30 +57,28 @@ async def test_up_edits_the_last_message(chat: ChatProcess, people: People) -> N
     await expect(ann.message("High tide at nine")).to_be_visible()
 
 
-async def test_up_edits_a_message_that_is_still_on_its_way(own_chat: ChatProcess, people: People) -> None:
+async def test_up_edits_a_message_that_is_still_on_its_way(own_chat: OwnChat, people: People) -> None:
     """The editor opens as soon as the message is stored; what was written in the meantime is left alone."""
     ann, _ = await pair(own_chat, people)
-    pid = own_chat.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
+    await own_chat.pause()
     await ann.write("Hihg tide at nine")
     await expect(ann.message("Hihg tide").get_by_role("img", name="Waiting to be sent")).to_be_visible()
     await ann.composer.press("ArrowUp")
-    os.kill(pid, signal.SIGCONT)
+    await own_chat.resume()
     editor = ann.page.get_by_role("textbox", name="Edit message")
     await expect(editor).to_have_value("Hihg tide at nine")
     await editor.press("Escape")
-    os.kill(pid, signal.SIGSTOP)
+    await own_chat.pause()
     await ann.write("Low tide at three")
     await ann.composer.press("ArrowUp")
     await ann.composer.fill("And then")
-    os.kill(pid, signal.SIGCONT)
+    await own_chat.resume()
     await expect(ann.message("Low tide").get_by_role("img", name="Sent")).to_be_visible()
     await expect(editor).to_have_count(0)
     await expect(ann.composer).to_have_value("And then")
 
 
-async def test_reactions_are_shared(chat: ChatProcess, people: People) -> None:
+async def test_reactions_are_shared(chat: Chat, people: People) -> None:
     """Both react with the same emoji: one reaction with two people, which each takes back alone."""
     ann, bob = await pair(chat, people)
     await ann.write("The ferry is in")
@@ -100,7 +96,7 @@ async def test_reactions_are_shared(chat: ChatProcess, people: People) -> None:
     await expect(ann.message("The ferry is in").get_by_role("button", name="rocket, 1: you")).to_be_visible()
 
 
-async def test_deleted_messages_come_back(chat: ChatProcess, people: People) -> None:
+async def test_deleted_messages_come_back(chat: Chat, people: People) -> None:
     """Delete asks first; what is left says so to both; Undo brings the text back to both."""
     ann, bob = await pair(chat, people)
     await ann.write("Said too much")
@@ -117,7 +113,7 @@ async def test_deleted_messages_come_back(chat: ChatProcess, people: People) -> 
         await expect(person.message("This message was deleted.")).to_have_count(0)
 
 
-async def test_threads_stay_beside_the_conversation(chat: ChatProcess, people: People) -> None:
+async def test_threads_stay_beside_the_conversation(chat: Chat, people: People) -> None:
     """Replies show in the pane and as a count at their root; sent to the conversation too, they show there as well."""
     ann, bob = await pair(chat, people)
     await ann.write("Who has the key?")
@@ -142,7 +138,7 @@ async def test_threads_stay_beside_the_conversation(chat: ChatProcess, people: P
     await expect(bob.pane).to_be_hidden()
 
 
-async def test_short_codes_and_mentions_complete(chat: ChatProcess, people: People) -> None:
+async def test_short_codes_and_mentions_complete(chat: Chat, people: People) -> None:
     """Typing a colon or an @ offers what there is; Enter takes it, a second one sends."""
     ann, bob = await pair(chat, people)
     await ann.composer.press_sequentially("Ship it :rocke")

@@ -11,7 +11,7 @@ from playwright.async_api import CDPSession, expect
 
 from nottermost_chat.notify.keys import encode
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat, OwnChat
 from nottermost_chat.testing.push_services import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -28,7 +28,7 @@ SUBSCRIPTION = """({ endpoint, p256dh, auth }) => {
 }"""
 
 
-async def allow(person: Person, chat: ChatProcess) -> None:
+async def allow(person: Person, chat: Chat) -> None:
     """The browser's own question is answered with yes."""
     await person.context.grant_permissions(["notifications"], origin=chat.url)
 
@@ -70,7 +70,7 @@ async def shown(person: Person, wanted: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("own_chat", [WITH_KEY], indirect=True)
-async def test_a_push_is_shown_and_taken_back(own_chat: ChatProcess, people: People) -> None:
+async def test_a_push_is_shown_and_taken_back(own_chat: OwnChat, people: People) -> None:
     """Permission, subscription, a push while the page looks away, and reading elsewhere."""
     ann, bob = await people.arrive_all(own_chat.url, "Ann", "Bob")
     direct = await ann.direct(bob)
@@ -102,7 +102,7 @@ async def test_a_push_is_shown_and_taken_back(own_chat: ChatProcess, people: Peo
 
 
 @pytest.mark.parametrize("own_chat", [WITH_KEY], indirect=True)
-async def test_without_a_push_service(own_chat: ChatProcess, people: People) -> None:
+async def test_without_a_push_service(own_chat: OwnChat, people: People) -> None:
     """A browser that reaches none says so, and notifies while its page is open."""
     bob = await people.arrive(own_chat.url, "Bob")
     bob.tolerated.append("does not support the Push API in incognito mode")
@@ -113,17 +113,18 @@ async def test_without_a_push_service(own_chat: ChatProcess, people: People) -> 
     await expect(bob.page.get_by_label(re.compile("^Notify me of mentions"))).to_be_checked()
 
 
-async def test_without_a_key(chat: ChatProcess, people: People) -> None:
+@pytest.mark.parametrize("own_chat", [{}], indirect=True)
+async def test_without_a_key(own_chat: OwnChat, people: People) -> None:
     """A chat without a key says that nothing is pushed; there is no service worker."""
-    bob = await people.arrive(chat.url, "Bob")
-    await allow(bob, chat)
+    bob = await people.arrive(own_chat.url, "Bob")
+    await allow(bob, own_chat)
     await bob.log_in()
     await turn_on(bob)
     await expect(bob.page.get_by_role("status").filter(has_text="pushes are not set up here")).to_be_visible()
     assert await bob.page.evaluate("navigator.serviceWorker.getRegistrations().then((all) => all.length)") == 0
 
 
-async def test_a_muted_conversation_wants_no_attention(chat: ChatProcess, people: People) -> None:
+async def test_a_muted_conversation_wants_no_attention(chat: Chat, people: People) -> None:
     """Muting takes the badge away, here and on another device, and undoing it brings it back."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     workspace = await ann.workspace("Harbour", bob)
@@ -148,7 +149,7 @@ async def test_a_muted_conversation_wants_no_attention(chat: ChatProcess, people
         await expect(device.side_bar.get_by_role("link", name="Ann, 1 unread")).to_be_visible()
 
 
-async def test_quiet_hours_and_pauses(chat: ChatProcess, people: People) -> None:
+async def test_quiet_hours_and_pauses(chat: Chat, people: People) -> None:
     """Hours are kept in the browser's own time zone, a pause ends when one wants it to."""
     bob = await people.arrive(chat.url, "Bob", timezone_id="Europe/Vienna")
     await bob.log_in()

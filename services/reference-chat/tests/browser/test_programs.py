@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -20,7 +20,7 @@ async def shown_once(person: Person, title: str) -> str:
     return text
 
 
-async def test_an_admin_makes_webhooks_and_a_bot(chat: ChatProcess, people: People) -> None:
+async def test_an_admin_makes_webhooks_and_a_bot(chat: Chat, people: People) -> None:
     """An address that posts, a webhook that goes to the internet only, a bot whose token works."""
     ann = await people.arrive(chat.url, "Ann")
     workspace_id = await ann.workspace("Harbour")

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from nottermost_chat.testing.browser import PASSWORD, People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -24,7 +24,7 @@ def ticks(message: Locator) -> Locator:
     return message.get_by_role("img")
 
 
-async def test_two_people_meet_and_talk(chat: ChatProcess, people: People) -> None:
+async def test_two_people_meet_and_talk(chat: Chat, people: People) -> None:
     """Register, create a workspace, add by e-mail, open the DM; messages come live, and their ticks tell how far they got."""
     ann = await people.arrive(chat.url, "Ann", account=False)
     bob = await people.arrive(chat.url, "Bob", account=False)
@@ -52,7 +52,7 @@ async def test_two_people_meet_and_talk(chat: ChatProcess, people: People) -> No
     await expect(ticks(bob.message("Here I am"))).to_have_accessible_name("Read")
 
 
-async def test_ticks_begin_with_sent(chat: ChatProcess, people: People) -> None:
+async def test_ticks_begin_with_sent(chat: Chat, people: People) -> None:
     """One tick while the other one's devices are off; who logs in finds the message and makes it read."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     await ann.workspace("Harbour", bob)
@@ -69,7 +69,7 @@ async def test_ticks_begin_with_sent(chat: ChatProcess, people: People) -> None:
     await expect(ticks(ann.message("For later"))).to_have_accessible_name("Read")
 
 
-async def test_typing_and_presence_show(chat: ChatProcess, people: People) -> None:
+async def test_typing_and_presence_show(chat: Chat, people: People) -> None:
     """Who is there, and who types, shows to the other one."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     await ann.workspace("Harbour", bob)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Error, expect
 
 from nottermost_chat.testing.browser import OFFLINE, People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat, OwnChat
 from nottermost_chat.testing.running import wait_until
 from nottermost_chat.testing.silence import running_wire
 
@@ -22,7 +22,7 @@ async def expect_texts(person: Person, texts: list[str]) -> None:
     await expect(person.main.get_by_role("img", name="Waiting to be sent")).to_have_count(0)
 
 
-async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_chat: ChatProcess, people: People) -> None:
+async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_chat: OwnChat, people: People) -> None:
     """Messages written by both while the server is dead wait, go out once each, and a reload shows the same."""
     ann, bob = await people.arrive_all(own_chat.url, "Ann", "Bob")
     quay = await ann.channel(await ann.workspace("Harbour", bob), "quay", bob)
@@ -68,7 +68,7 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_chat: Ch
     await expect(bob.message("after")).to_be_visible()
 
 
-async def test_short_interruptions_go_unseen(own_chat: ChatProcess, people: People) -> None:
+async def test_short_interruptions_go_unseen(own_chat: OwnChat, people: People) -> None:
     """What others wrote while the line was cut is there when it is back, once."""
     ann, bob = await people.arrive_all(own_chat.url, "Ann", "Bob")
     quay = await ann.channel(await ann.workspace("Harbour", bob), "quay", bob)
@@ -84,7 +84,7 @@ async def test_short_interruptions_go_unseen(own_chat: ChatProcess, people: Peop
     await expect_texts(bob, ["one", "two", "three"])
 
 
-async def test_a_connection_that_falls_silent_is_given_up(chat: ChatProcess, people: People) -> None:
+async def test_a_connection_that_falls_silent_is_given_up(chat: Chat, people: People) -> None:
     """Nobody closes it and nothing comes: the page notices by its ping, says so, and ends up with what was missed."""
     async with running_wire(chat.port) as wire:
         ann, bob = await people.arrive(chat.url, "Ann"), await people.arrive(wire.url, "Bob")
@@ -115,7 +115,7 @@ async def test_a_connection_that_falls_silent_is_given_up(chat: ChatProcess, peo
 
 
 @pytest.mark.parametrize("own_chat", [{"NOTTERMOST_LIMITS__RESUME_ENTRIES_MAX": "5"}], indirect=True)
-async def test_starting_over_keeps_the_place(own_chat: ChatProcess, people: People) -> None:
+async def test_starting_over_keeps_the_place(own_chat: OwnChat, people: People) -> None:
     """More was missed than is sent again: who reads further up goes on reading there, who reads the end is at the end."""
     async with running_wire(own_chat.port) as wire:
         ann, bob = await people.arrive(own_chat.url, "Ann"), await people.arrive(wire.url, "Bob")

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -12,7 +12,7 @@ EVIL = "<img src=x onerror=\"document.title='run'; window.ran = true\"><script>w
 LINKS = "[click](javascript:window.ran=1) <javascript:window.ran=1> [data](data:text/html,<script>1</script>)"
 
 
-async def test_markup_in_texts_and_names_stays_text(chat: ChatProcess, people: People) -> None:
+async def test_markup_in_texts_and_names_stays_text(chat: Chat, people: People) -> None:
     """Message, display name, channel, topic, workspace, group and file name show as they were typed and run nothing."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     name = "<b onclick=1>Ann</b><script>window.ran=1</script>"
@@ -65,7 +65,7 @@ async def test_markup_in_texts_and_names_stays_text(chat: ChatProcess, people: P
     assert set(hrefs) <= {"https:"}, hrefs
 
 
-async def test_what_one_types_is_text_too(chat: ChatProcess, people: People) -> None:
+async def test_what_one_types_is_text_too(chat: Chat, people: People) -> None:
     """Also while it waits, in the draft and in the editor."""
     ann = await people.arrive(chat.url, "Ann")
     await ann.channel(await ann.workspace("Harbour"), "quay")
@@ -82,7 +82,7 @@ async def test_what_one_types_is_text_too(chat: ChatProcess, people: People) -> 
     assert await ann.page.evaluate("window.ran") is None
 
 
-async def test_the_page_forbids_inline_code(chat: ChatProcess, people: People) -> None:
+async def test_the_page_forbids_inline_code(chat: Chat, people: People) -> None:
     """The policy has no hole for inline scripts or styles, and stops code that gets in all the same."""
     ann = await people.arrive(chat.url, "Ann", account=False)
     answer = await ann.page.goto(f"{ann.url}/login")

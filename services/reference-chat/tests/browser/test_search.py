@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People, Person
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -41,7 +41,7 @@ async def upload(person: Person, conversation_id: str, name: str, content: bytes
     return str(view["file_id"])
 
 
-async def test_filters_find_what_they_should(chat: ChatProcess, people: People) -> None:
+async def test_filters_find_what_they_should(chat: Chat, people: People) -> None:
     """from:, in: and has:file narrow the same word down; hits are marked; what one may not read is not found."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     workspace = await ann.workspace("Harbour", bob)
@@ -64,7 +64,7 @@ async def test_filters_find_what_they_should(chat: ChatProcess, people: People) 
     await expect(bob.pane.get_by_role("list", name="Results")).to_have_count(0)
 
 
-async def test_search_that_is_away(chat: ChatProcess, people: People) -> None:
+async def test_search_that_is_away(chat: Chat, people: People) -> None:
     """The page says so where the results would be, and finds again when it is back."""
     ann = await people.arrive(chat.url, "Ann")
     quay = await ann.channel(await ann.workspace("Harbour"), "quay")
@@ -79,7 +79,7 @@ async def test_search_that_is_away(chat: ChatProcess, people: People) -> None:
     await expect_hits(ann, "anchor", "The anchor is dropped")
 
 
-async def test_a_hit_leads_to_its_place(chat: ChatProcess, people: People) -> None:
+async def test_a_hit_leads_to_its_place(chat: Chat, people: People) -> None:
     """The channel opens at the message, which is marked, far above the newest; a reply opens in its thread."""
     ann = await people.arrive(chat.url, "Ann")
     workspace = await ann.workspace("Harbour")

@@ -6,12 +6,12 @@ import pytest
 from playwright.async_api import expect
 
 from nottermost_chat.testing.browser import People
-from nottermost_chat.testing.process import ChatProcess
+from nottermost_chat.testing.process import Chat
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_badges_count_what_wants_attention(chat: ChatProcess, people: People) -> None:
+async def test_badges_count_what_wants_attention(chat: Chat, people: People) -> None:
     """A DM counts every message, a channel is bold and counts mentions; opening clears both."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     workspace = await ann.workspace("Harbour", bob)
@@ -38,7 +38,7 @@ async def test_badges_count_what_wants_attention(chat: ChatProcess, people: Peop
     await expect(bob.page).to_have_title("quay – Nottermost")
 
 
-async def test_reading_on_one_device_clears_the_badges_of_the_other(chat: ChatProcess, people: People) -> None:
+async def test_reading_on_one_device_clears_the_badges_of_the_other(chat: Chat, people: People) -> None:
     """Of a channel and of a direct conversation, without a reload; what comes afterwards counts from there."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     workspace = await ann.workspace("Harbour", bob)
@@ -68,7 +68,7 @@ async def test_reading_on_one_device_clears_the_badges_of_the_other(chat: ChatPr
         await expect(device.side_bar.get_by_role("link", name="Ann, 2 unread")).to_be_visible()
 
 
-async def test_what_is_half_read_on_one_device_is_half_read_on_the_other(chat: ChatProcess, people: People) -> None:
+async def test_what_is_half_read_on_one_device_is_half_read_on_the_other(chat: Chat, people: People) -> None:
     """A badge goes down to what is left."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     await ann.channel(await ann.workspace("Harbour", bob), "arrivals", bob)
@@ -82,7 +82,7 @@ async def test_what_is_half_read_on_one_device_is_half_read_on_the_other(chat: C
     await expect(bob.side_bar.get_by_role("link", name="Ann, 2 unread")).to_be_visible()
 
 
-async def test_a_line_separates_what_is_new(chat: ChatProcess, people: People) -> None:
+async def test_a_line_separates_what_is_new(chat: Chat, people: People) -> None:
     """What came while one was away begins below "New messages"; the own answer takes the line away."""
     ann, bob = await people.arrive_all(chat.url, "Ann", "Bob")
     workspace = await ann.workspace("Harbour", bob)

@@ -233,10 +233,11 @@ class Cluster:
             own["PORT"] = str(ports["client"])
         if role.serves is not Serves.HTTP:
             own["METRICS_PORT"] = str(health)
+        path = "/healthz" if role.serves is Serves.NOTHING else "/readyz"  # who is called by others has to be able to
         extra = own | self._extra(role.name, name)
         environment = self.environment() | {PREFIX + key: value for key, value in extra.items()}
         return Unit(
-            name=name, folder=self.folder / name, ports=ports, probe=http_probe(health),
+            name=name, folder=self.folder / name, ports=ports, probe=http_probe(health, path),
             launch=Launch(command=(*self._command, "chat", "run", "--role", role.name), environment=environment),
             start_s=ROLE_START_S, memory_mib=role.memory_mib,
         )  # fmt: skip

@@ -40,10 +40,8 @@ CHROMIUM_ARGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-# What Chromium itself says about a server that is away: the page shows it in its own words.
-OFFLINE: Final = (
-    r"ERR_CONNECTION_|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_|ERR_NETWORK_|ERR_INCOMPLETE_|WebSocket connection to"
-)
+# What Chromium itself says about a server that is away, or about its load balancer: the page shows it in its own words.
+OFFLINE: Final = r"status of 503|ERR_CONNECTION_|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_|ERR_NETWORK_|ERR_INCOMPLETE_|WebSocket connection to"
 
 Theme = Literal["light", "dark"]
 

@@ -4,13 +4,18 @@ It is shared by the workers of a run, and lies below the run's folder, so that i
 it shares it; who breaks something has it alone, and brings back what is broken.
 """
 
+import asyncio
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+
+import httpx
 
 from nottermost_chat.roles import Role
 from nottermost_chat.settings import Store
@@ -19,6 +24,8 @@ from nottermost_chat.stack.launcher import Stack
 from nottermost_chat.stack.roles import ROLES
 from nottermost_chat.testing.servers import CLUSTER, FOLDER_VARIABLE
 
+NOTICED_S: Final = 15.0
+POLL_S: Final = 0.05
 MANY: Final = "100000000"
 UNLIMITED: Final = {
     f"LIMITS__{name}__{part}": MANY
@@ -48,6 +55,10 @@ class Cluster:
         return self.stack.url()
 
     @property
+    def port(self) -> int:
+        return self.stack.port("haproxy")
+
+    @property
     def gateway_urls(self) -> list[str]:
         """Of each gateway, past the load balancer."""
         return self._urls("gateway")
@@ -67,6 +78,27 @@ class Cluster:
     def heal(self) -> None:
         """Bring back what does not run."""
         self.stack.up(only=ALL)
+
+    async def kill(self) -> None:
+        """Every gateway and every api, so that nobody is answered: SIGKILL."""
+        for name in ("gateway", "api"):
+            await asyncio.to_thread(self.stack.kill, name)
+
+    async def start(self) -> None:
+        """Bring them back; returns when the load balancer has noticed."""
+        await asyncio.to_thread(self.heal)
+        async with asyncio.timeout(NOTICED_S), httpx.AsyncClient(base_url=self.url) as http:
+            for path in ("/readyz", "/ws"):  # an api's, a gateway's; that one wants an upgrade
+                while (await http.get(path)).status_code == HTTPStatus.SERVICE_UNAVAILABLE:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(POLL_S)
+
+    async def pause(self) -> None:
+        """Every gateway: SIGSTOP."""
+        await asyncio.to_thread(self.stack.kill, "gateway", signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        """Every gateway: SIGCONT."""
+        await asyncio.to_thread(self.stack.kill, "gateway", signal.SIGCONT)
 
 
 @contextmanager

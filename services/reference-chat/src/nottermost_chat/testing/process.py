@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 
@@ -20,6 +20,32 @@ POLL_S: Final = 0.02
 # while the chat is down must not be given the chat's own port, nor be connected to itself.
 PORTS: Final = range(15_000, 30_000)
 LOG_TAIL_CHARS: Final = 4000
+
+
+class Chat(Protocol):
+    """A running chat, whatever it is made of."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
+class OwnChat(Chat, Protocol):
+    """A chat that a test has alone. What is killed or paused is what browsers talk to."""
+
+    async def kill(self) -> None:
+        """SIGKILL: no warning, no clean end."""
+
+    async def start(self) -> None:
+        """Returns when it answers again."""
+
+    async def pause(self) -> None:
+        """Nobody answers, and no connection ends."""
+
+    async def resume(self) -> None:
+        """As if nothing had been."""
 
 
 class ChatProcess:
@@ -86,6 +112,16 @@ class ChatProcess:
     async def kill(self) -> None:
         """SIGKILL: no warning, no clean end. Returns when the process is gone."""
         await self._end(signal.SIGKILL)
+
+    async def pause(self) -> None:
+        """SIGSTOP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     async def stop(self, within_s: float = STOP_S) -> int:
         """SIGTERM: the chat drains. Returns its exit code. Raises: TimeoutError; then it has been killed."""
