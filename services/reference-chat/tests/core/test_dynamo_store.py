@@ -509,6 +509,28 @@ async def test_trim_leaves_only_the_head_and_what_is_above(
     assert await store.deleted_before(2 * START_MS, 10) == []
 
 
+async def test_an_edit_in_the_middle_of_a_trim_goes_with_its_message(
+    open_hooked: OpenHooked, session: AioSession, tables: Names, store: DynamoStore
+) -> None:
+    """What the removal had not seen when it began is seen before the entry that leads to it goes."""
+    entry = await say(store, "1", "hello")
+    await say(store, "2", "bye")
+    edits = []
+
+    async def edit_once(**_: Any) -> None:
+        if not edits:
+            one = await draft(store)
+            edits.append(one.edit(entry, "3", SECRET))
+            await store.append(one.batch)
+
+    session.register("before-call.dynamodb.BatchWriteItem", edit_once)
+    hooked = await open_hooked()
+    await hooked.trim("c", 1)
+    assert len(edits) == 1
+    assert await store.messages("c", [entry.message_id]) == {}
+    assert SECRET.encode() not in await all_bytes(session, tables)
+
+
 # --- a server that is killed ------------------------------------------------------------------
 
 

@@ -8,31 +8,38 @@ from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import RedisError
 from ulid import ULID
 
-from nottermost_chat.adapters.redis_client import open_cache
+from nottermost_chat.adapters.redis_client import POLICY, open_cache
 from nottermost_chat.adapters.redis_limits import SharedLimiter
 from nottermost_chat.errors import RateLimited
 from nottermost_chat.metrics import Metrics
+from nottermost_chat.resilience import Policy
 from nottermost_chat.settings import Rate, Secrets, Settings
 from nottermost_chat.testing.own_redis import OwnRedis, own_redis
 from nottermost_chat.testing.running import wait_until
 from nottermost_chat.testing.servers import Address
 
 WITHIN_S = 30.0
+PATIENT = msgspec.structs.replace(
+    POLICY, timeout_s=WITHIN_S
+)  # a busy machine is no outage, in which each gives its own
 SLOW = Rate(per_minute=1, burst=10)  # nothing comes back while a test runs
 
 
 @asynccontextmanager
-async def limiters(authority: str, number: int, prefix: str = "") -> AsyncIterator[list[SharedLimiter]]:
+async def limiters(
+    authority: str, number: int, prefix: str = "", policy: Policy = POLICY
+) -> AsyncIterator[list[SharedLimiter]]:
     """As many processes would have, under a prefix of their own."""
     prefix = prefix or f"test-{ULID()}"
     caches = [
-        open_cache(Settings(cache_host=authority, cache_prefix=prefix), Secrets(), Metrics(), time.monotonic)
+        open_cache(Settings(cache_host=authority, cache_prefix=prefix), Secrets(), Metrics(), time.monotonic, policy)
         for _ in range(number)
     ]
     try:
@@ -124,7 +131,7 @@ async def test_what_was_given_too_much_is_paid_back(redis: Address) -> None:
 
 async def test_taking_now_is_exact(redis: Address) -> None:
     """However many ask at once at however many processes."""
-    async with limiters(redis.authority, 4) as all_of_them:
+    async with limiters(redis.authority, 4, policy=PATIENT) as all_of_them:
         asked = [limiter.take_now("log-ins", "1.2.3.4", SLOW) for limiter in all_of_them for _ in range(12)]
         assert sum(await asyncio.gather(*map(is_given, asked))) == SLOW.burst
         with pytest.raises(RateLimited) as refused:

@@ -261,6 +261,13 @@ def _changed(row: Row, entry: Entry, target: TargetChange) -> Row:
     )
 
 
+def remove_row(row: Row) -> Write:
+    """The end of a row that was read; it stays if it leads to more now."""
+    is_now = state_values(row)
+    expects = {name: is_now[name] for name in ("version", "deleted_at", "reacted")}
+    return Write(action="Delete", key=row.key, expects=expects, about=row.entry.message_id)
+
+
 def _update_row(before: Row, after: Row) -> Write:
     """The change of a row that was read; what was read must still be so."""
     was, will = state_values(before), state_values(after)

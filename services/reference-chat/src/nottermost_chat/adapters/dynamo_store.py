@@ -22,6 +22,7 @@ from nottermost_chat.adapters.dynamo_append import (
     concerned_ids,
     is_as_expected,
     lay_out,
+    remove_row,
 )
 from nottermost_chat.adapters.dynamo_items import (
     MESSAGES,
@@ -496,7 +497,8 @@ class DynamoStore:
         while rows := await self._rows_between(conversation_id, ALL, 1, floor, limit=TRIM_PAGE):
             parts = await asyncio.gather(*(self._dependents(row) for row in rows))
             await self._tables.delete(key for part in parts for key in part)
-            await self._tables.delete(row.key for row in rows)  # last: they lead to the others
+            # Last, because they lead to the others; one that was edited meanwhile leads to more, and is read again.
+            await asyncio.gather(*(self._tables.write(remove_row(row)) for row in rows))
 
     async def _raise_floor(self, conversation_id: str, floor_seq: int) -> int:
         """How far the entries may go; the last one stays."""

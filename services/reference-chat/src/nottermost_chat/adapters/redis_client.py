@@ -12,7 +12,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from nottermost_chat.errors import StartError
 from nottermost_chat.metrics import Metrics
-from nottermost_chat.resilience import POLICIES, Guard
+from nottermost_chat.resilience import POLICIES, Guard, Policy
 from nottermost_chat.settings import Secrets, Settings
 
 PORT = 6379
@@ -35,10 +35,12 @@ class Cache:
     One address, resolved again for each new connection: after a failover the name leads elsewhere.
     """
 
-    def __init__(self, client: "Redis", metrics: Metrics, monotonic: Callable[[], float], *, prefix: str) -> None:
+    def __init__(
+        self, client: "Redis", metrics: Metrics, monotonic: Callable[[], float], *, prefix: str, policy: Policy = POLICY
+    ) -> None:
         """`prefix`: of every key, so that several chats can share a server."""
         self.client, self.prefix = client, prefix
-        self._guard = Guard(POLICY, metrics, monotonic, RedisError, OSError)
+        self._guard = Guard(policy, metrics, monotonic, RedisError, OSError)
 
     async def call(self, act: Callable[[], Awaitable[T]], *, attempts: int | None = None) -> T:
         """What `act` returns. Raises Unavailable."""
@@ -56,18 +58,20 @@ class Cache:
         await self.client.connection_pool.disconnect()
 
 
-def open_cache(settings: Settings, secrets: Secrets, metrics: Metrics, monotonic: Callable[[], float]) -> Cache:
+def open_cache(
+    settings: Settings, secrets: Secrets, metrics: Metrics, monotonic: Callable[[], float], policy: Policy = POLICY
+) -> Cache:
     """Nothing is connected yet, so Redis may be away. Raises StartError when the login cannot be read."""
     host, _, port = settings.cache_host.partition(":")
     login = _parse_login(secrets.cache_login)
     pool = BlockingConnectionPool(
         connection_class=SSLConnection if settings.cache_tls else Connection,
         host=host, port=int(port or PORT), username=login.username, password=login.password, decode_responses=True,
-        max_connections=CONNECTIONS_MAX, timeout=POLICY.timeout_s, socket_connect_timeout=POLICY.timeout_s,
+        max_connections=CONNECTIONS_MAX, timeout=policy.timeout_s, socket_connect_timeout=policy.timeout_s,
         socket_timeout=None,  # the guard limits it; with one, redis-py writes under wait_for, which loses cancellation
         retry=Retry(NoBackoff(), 0),  # the guard tries again
     )  # fmt: skip
-    return Cache(Redis(connection_pool=pool), metrics, monotonic, prefix=settings.cache_prefix)
+    return Cache(Redis(connection_pool=pool), metrics, monotonic, prefix=settings.cache_prefix, policy=policy)
 
 
 def _parse_login(text: str) -> Login:

@@ -1,4 +1,4 @@
-"""`nottermost chat bench --cluster`: the roles apart over real servers, all of it and the load on the cores of this machine.
+"""`nottermost chat bench --only cluster`: the roles apart over real servers, all of it and the load on the cores of this machine.
 
 A cluster of its own in a temporary folder, with fsync on and without rate limits, once with each message store. It and
 everything else that this starts has ended when it returns.
@@ -9,6 +9,7 @@ import gc
 import os
 import shutil
 import tempfile
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -35,6 +36,9 @@ from nottermost_conventions.figures import Figure
 STORES: Final = (Store.POSTGRES, Store.DYNAMODB)
 READERS: Final = (200, 1_000)
 TURNS: Final = 3
+WARM_S: Final = (
+    30.0  # of full load, until Kafka's virtual machine has compiled what is hot: before it takes twice as much
+)
 SETTLE_S: Final = 5.0  # consumers catch up, and caches are warm
 STAGES: Final = ("submit", "queue", "store", "publish", "log", "deliver", "flush")
 PATH: Final = (
@@ -57,9 +61,10 @@ class Scale(msgspec.Struct, frozen=True):
     readers: tuple[int, ...] = READERS
     turns: int = TURNS
     settle_s: float = SETTLE_S
+    warm_s: float = WARM_S
 
 
-QUICK: Final = Scale(readers=(8,), turns=1, settle_s=1.0)
+QUICK: Final = Scale(readers=(8,), turns=1, settle_s=1.0, warm_s=0.0)
 
 
 async def run_cluster(stores: Sequence[Store], scale: Scale, tell: Tell) -> list[Figure]:
@@ -238,7 +243,9 @@ async def _compare_sends(
     stack: Stack, store: Store, gateways: list[int], crowd: Crowd, embedded: float, scale: Scale
 ) -> tuple[float, list[Figure]]:
     """Sends a second at saturation beside what the store alone takes, in turns: medians."""
-    turns = []
+    turns, ends = [], time.monotonic() + scale.warm_s
+    while time.monotonic() < ends:
+        await measure.measure_sends(gateways, crowd, f"w{ends - time.monotonic():.3f}")
     for turn in range(scale.turns):
         bare = await bare_servers.measure_store(store, stack.environment())
         before = read_processors(stack)

@@ -61,6 +61,7 @@ OP_ID_CHARS_MAX = 64
 MEMBERSHIP_BURST = 5  # membership entries a channel takes at once; then joins share an entry a second,
 MEMBERSHIP_GAP_S = 1.0  # so that a crowd of a million does not make a million entries
 READ_PAGE = 500
+UNPUBLISHED_MAX = 16  # groups that are stored and wait for the log; meanwhile the next ones are appended
 STAGES = ("queue", "store", "publish")  # of a message's time, as metrics and benchmarks name them
 
 logger = structlog.get_logger(__name__)
@@ -108,6 +109,7 @@ class IngestService:
         self._lanes: Lanes[Waiting] = Lanes(_one_lane if store.limits.across else _lane_of_conversation)
         self._arrived = asyncio.Event()
         self._preparing: set[asyncio.Task[None]] = set()
+        self._unpublished = asyncio.Semaphore(UNPUBLISHED_MAX)
         self._crowds = Crowds(clock.monotonic)
         self._stages = [metrics.stage_seconds.labels(stage) for stage in STAGES]
         self._submit_stage = metrics.stage_seconds.labels("submit")
@@ -226,16 +228,16 @@ class IngestService:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while (lane := self._lanes.claim()) is not None:
-                    tasks.create_task(self._append_from(lane))
+                    tasks.create_task(self._append_from(lane, tasks))
 
-    async def _append_from(self, lane: str) -> None:
+    async def _append_from(self, lane: str, tasks: asyncio.TaskGroup) -> None:
         try:
-            await self._append_some(lane)
+            await self._append_some(lane, tasks)
         finally:
             self._lanes.release(lane)
             self._arrived.set()
 
-    async def _append_some(self, lane: str) -> None:
+    async def _append_some(self, lane: str, tasks: asyncio.TaskGroup) -> None:
         group: list[Waiting] = []
         size, now = 0, self._clock.monotonic()
         while len(group) < self._store.limits.entries and size < BATCH_BYTES_MAX:
@@ -247,21 +249,17 @@ class IngestService:
             group.append(waiting)
             size += size_of(waiting.request)
         try:
-            await self._append_group(group, now)
-        except Exception as error:  # whatever it is belongs to those who wait; the loop goes on
-            logger.exception("append_failed", requests=len(group))
-            refusal = Unavailable("the message store failed: repeat the operation")
-            refusal.__cause__ = error
-            for waiting in group:
-                _fail(waiting, refusal)
+            await self._append_group(group, now, tasks)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait; the loop goes on
+            _fail_all(group, error)
 
-    async def _append_group(self, group: list[Waiting], started: float) -> None:
+    async def _append_group(self, group: list[Waiting], started: float, tasks: asyncio.TaskGroup) -> None:
         refusals = 0
         while group:
             alone = refusals >= ALONE_AFTER
             part, rest = (group[:1], group[1:]) if alone else (group, [])
             try:
-                group = await self._try_append(part) + rest
+                group = await self._try_append(part, tasks) + rest
             except AppendRefused as refused:
                 refusals += 1
                 self._metrics.conflicts.inc()
@@ -274,8 +272,11 @@ class IngestService:
                     _fail(waiting, Unavailable("the conversation changes too fast to store this: repeat it"))
                 return
 
-    async def _try_append(self, group: list[Waiting]) -> list[Waiting]:
-        """One round: read, judge, append, answer. Returns those that have to wait for the next round."""
+    async def _try_append(self, group: list[Waiting], tasks: asyncio.TaskGroup) -> list[Waiting]:
+        """One round: read, judge, append. Returns those that have to wait for the next round.
+
+        What was appended is published and answered beside the next round, in the order of the rounds.
+        """
         heads = await self._read_heads(group)
         known = await self._read_known(group, heads)
         requests, planned = [waiting.request for waiting in group], self._clock.monotonic()
@@ -285,6 +286,17 @@ class IngestService:
                    if isinstance(outcome, ChatError)]  # fmt: skip
         if refused:
             await self._refuse(refused)
+        appended: list[tuple[Waiting, int]] = []  # with the place of its entry in the batch
+        repeats: list[tuple[Waiting, int]] = []
+        later: list[Waiting] = []
+        for index, (waiting, outcome) in enumerate(zip(group, plan.outcomes, strict=True)):
+            first = plan.outcomes[plan.repeat_of[index]] if index in plan.repeat_of else None
+            if isinstance(outcome, int):
+                appended.append((waiting, outcome))
+            elif outcome is None and isinstance(first, int):
+                repeats.append((waiting, first))
+            elif outcome is None:
+                later.append(waiting)
         entries = plan.batch.entries
         if entries:
             await self._publisher.before_append({new.entry.conversation_id: new.entry.seq for new in entries})
@@ -292,26 +304,39 @@ class IngestService:
             stored = self._clock.monotonic()
             for move in plan.batch.moves:
                 self._remember_head(move.next)
-            await self._after_append(entries, positions)
-            published = self._clock.monotonic()
-            for waiting, outcome in zip(group, plan.outcomes, strict=True):
-                if isinstance(outcome, int):
-                    self._note_stages(waiting.since, planned, stored, published)
-        later: list[Waiting] = []
-        for index, (waiting, outcome) in enumerate(zip(group, plan.outcomes, strict=True)):
-            if isinstance(outcome, int):
-                self._answer(waiting, entries[outcome])
-            elif outcome is None and index in plan.repeat_of:
-                self._answer_repeat(waiting, plan.outcomes[plan.repeat_of[index]], entries, later)
-            elif outcome is None:
-                later.append(waiting)
+            records = await self._after_append(entries, positions)
+            await self._unpublished.acquire()
+            tasks.create_task(self._publish(entries, records, appended, repeats, (planned, stored)))
         return later
+
+    async def _publish(
+        self,
+        entries: Sequence[NewEntry],
+        records: Sequence[LogRecord],
+        appended: Sequence[tuple[Waiting, int]],
+        repeats: Sequence[tuple[Waiting, int]],
+        moments: tuple[float, float],
+    ) -> None:
+        """Give a group to the log, then acknowledge it. Whoever is told of a failure finds it stored when repeating it."""
+        try:
+            await self._publisher.publish(records)
+            published = self._clock.monotonic()
+            for waiting, index in appended:
+                self._note_stages(waiting.since, *moments, published)
+                self._answer(waiting, entries[index])
+            for waiting, index in repeats:
+                self._answer_repeat(waiting, entries[index])
+        except Exception as error:  # noqa: BLE001 - as in `_append_some`
+            _fail_all([waiting for waiting, _ in (*appended, *repeats)], error)
+        finally:
+            self._unpublished.release()
 
     def _note_stages(self, *moments: float) -> None:
         for stage, begun, ended in zip(self._stages, moments, moments[1:], strict=False):
             stage.observe(ended - begun)
 
-    async def _after_append(self, entries: Sequence[NewEntry], positions: Sequence[int]) -> None:
+    async def _after_append(self, entries: Sequence[NewEntry], positions: Sequence[int]) -> list[LogRecord]:
+        """What has to be true before anybody hears of the entries. Returns their records."""
         changes: dict[str, list[Entry]] = {}
         for new in entries:
             if new.entry.kind is EntryKind.MEMBERSHIP:
@@ -329,10 +354,10 @@ class IngestService:
         restored = [r for r in records if r.entry.kind is EntryKind.DELETE and r.entry.detail.restored]
         if restored:
             records = await self._with_restored_text(records)
-        await self._publisher.publish(records)
         self._metrics.batch_entries.observe(len(entries))
         for kind, count in Counter(new.entry.kind for new in entries).items():
             self._metrics.appended.labels(kind.value).inc(count)
+        return records
 
     async def _with_restored_text(self, records: list[LogRecord]) -> list[LogRecord]:
         full = []
@@ -450,13 +475,7 @@ class IngestService:
             self._receipts.mark_sent(entry)
         _finish(waiting, entry)
 
-    def _answer_repeat(
-        self, waiting: Waiting, outcome: object, entries: Sequence[NewEntry], later: list[Waiting]
-    ) -> None:
-        if not isinstance(outcome, int):
-            later.append(waiting)
-            return
-        new = entries[outcome]
+    def _answer_repeat(self, waiting: Waiting, new: NewEntry) -> None:
         self._metrics.repeats.inc()
         self._requeue(waiting.followers)
         if not waiting.done.done():
@@ -566,6 +585,14 @@ def _finish(waiting: Waiting, entry: Entry) -> None:
     for each in (waiting, *waiting.followers):
         if not each.done.done():
             each.done.set_result(Appended(entry))
+
+
+def _fail_all(group: Sequence[Waiting], error: Exception) -> None:
+    logger.error("append_failed", requests=len(group), exc_info=error)
+    refusal = Unavailable("the message store failed: repeat the operation")
+    refusal.__cause__ = error
+    for waiting in group:
+        _fail(waiting, refusal)
 
 
 def _fail(waiting: Waiting, error: ChatError) -> None:

@@ -9,6 +9,7 @@ import base64
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ from nottermost_chat.stack.probes import (
     postgres_probe,
     redis_probe,
 )
+from nottermost_conventions.topics import LOG_RETENTION
 
 REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "local"  # S3Proxy refuses others; DynamoDB Local and ElasticMQ take any
@@ -141,6 +143,7 @@ def kafka_properties(*, number: int, nodes: int, listeners: str, advertised: str
         "unclean.leader.election.enable": "false",
         "offsets.topic.replication.factor": copies,
         "offsets.topic.num.partitions": "4",
+        "offsets.retention.minutes": str(LOG_RETENTION // timedelta(minutes=1)),  # else who was away begins anew
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": copies_min,
         "transaction.state.log.num.partitions": "4",

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import msgspec
 
 from nottermost_chat.roles import Role
 from nottermost_chat.settings import Store
 from nottermost_chat.stack.cluster import Options
 from nottermost_chat.stack.launcher import Stack
 from nottermost_chat.stack.roles import ROLES
+from nottermost_chat.testing.push_services import Certificate, find_certificate
 from nottermost_chat.testing.servers import CLUSTER, FOLDER_VARIABLE
 
 NOTICED_S: Final = 15.0
@@ -39,7 +41,9 @@ UNLIMITED: Final = {
     )
     for part in ("PER_MINUTE", "BURST")
 }
-OPTIONS: Final = Options(store=Store.POSTGRES, scratch=True, free_ports=True, port=0, settings={"": UNLIMITED})
+PRIVATE: Final = {"WEBHOOK_PRIVATE": "true", "PUSH_PRIVATE": "true"}  # whom it tells are the tests themselves
+SETTINGS: Final = {"": UNLIMITED | PRIVATE, "archiver": {"ARCHIVE_EVERY_S": "1"}}
+OPTIONS: Final = Options(store=Store.POSTGRES, scratch=True, free_ports=True, port=0, settings=SETTINGS)
 ROLES_THERE: Final = [name for name in ROLES if name in set(Role)]
 ALL: Final = ("servers", *ROLES_THERE, "haproxy")
 
@@ -53,6 +57,11 @@ class Cluster:
     @property
     def url(self) -> str:
         return self.stack.url()
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of push services that its notifier believes."""
+        return find_certificate(self.stack.folder.parent)
 
     @property
     def port(self) -> int:
@@ -107,6 +116,7 @@ def using_cluster(*, alone: bool = False) -> Iterator[Cluster]:
     folder = Path(os.environ[FOLDER_VARIABLE]) / CLUSTER
     with (folder.parent / ".cluster-users").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        stack = Stack(folder)
-        stack.up(OPTIONS, only=ALL)
-        yield Cluster(stack)
+        cluster = Cluster(Stack(folder))
+        believed = {"AUTHORITIES": str(cluster.certificate.path)}
+        cluster.stack.up(msgspec.structs.replace(OPTIONS, settings=SETTINGS | {"notifier": believed}), only=ALL)
+        yield cluster

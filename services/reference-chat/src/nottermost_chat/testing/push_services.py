@@ -4,6 +4,7 @@ A push that breaks a rule is answered with a refusal and remembered in `mistakes
 """
 
 import asyncio
+import fcntl
 import ssl
 import time
 from base64 import urlsafe_b64decode
@@ -38,6 +39,7 @@ from nottermost_chat.notify.keys import encode
 DAY_S: Final = 24 * 3600
 PUSH_BYTES_MAX: Final = 4096
 URGENCIES: Final = {"very-low", "low", "normal", "high"}
+CERTIFICATE_FILE: Final = "push-services.pem"
 
 
 @dataclass(frozen=True)
@@ -345,9 +347,21 @@ def make_certificate(folder: Path) -> Certificate:
     certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
         key, hashes.SHA256()
     )
-    path = folder / "push-services.pem"
+    path = folder / CERTIFICATE_FILE
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    return _read_certificate(path)
+
+
+def find_certificate(folder: Path) -> Certificate:
+    """The folder's, made by the first of several processes that asks."""
+    with (folder / f".{CERTIFICATE_FILE}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = folder / CERTIFICATE_FILE
+        return _read_certificate(path) if path.exists() else make_certificate(folder)
+
+
+def _read_certificate(path: Path) -> Certificate:
     return Certificate(path, ssl.create_default_context(cafile=str(path)))
 
 
@@ -369,7 +383,7 @@ async def serving(service: Service, certificate: Certificate) -> AsyncIterator[s
             pass  # the client has gone
         finally:
             open_now.discard(task)
-            writer.close()
+            writer.transport.abort()  # closing would wait for the word of a client that keeps the connection
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
     service.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
