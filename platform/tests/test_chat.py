@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ ALARM, LOGS = "cloudwatch/metricAlarm:MetricAlarm", "cloudwatch/logGroup:LogGrou
 COLOURS = ("blue", "green")
 PROD = Place(env="prod", region="us-east-1")
 DEV = Place(env="dev", region="us-east-1")
-GIVEN = {"account_id": "333344445555", "domain": "chat.example.com"}
+GIVEN = {"account_id": "333344445555", "domain": "chat.example.com", "cloudfront_ranges": ["203.0.113.0/24"]}
 FURTHER = {"cpu": 256, "memory_mib": 512, "tasks_min": 1, "tasks_max": 2, "needs": ["log-read", "archive"]}
 POOL = {
     "cpu": 256, "memory_mib": 512, "tasks_min": 1, "tasks_max": 2, "slot": 3,
@@ -43,6 +44,12 @@ def containers(task: Inputs) -> dict[str, Inputs]:
 
 def environment(task: Inputs) -> dict[str, str]:
     return {each["name"]: each["value"] for each in containers(task)["chat"]["environment"]}
+
+
+def secrets(graph: Graph, role: str, *, region: str = "us-east-1") -> dict[str, str]:
+    """Where the secrets of a role come from, by their variables without the prefix."""
+    listed = containers(one(graph, TASK, f"{role}-blue", stack="chat", region=region).inputs)["chat"]["secrets"]
+    return {each["name"].removeprefix("NOTTERMOST_"): each["valueFrom"] for each in listed}
 
 
 def in_chat(graph: Graph, type_: str) -> Iterator[Resource]:
@@ -227,10 +234,11 @@ def test_tasks_carry_the_tags_of_their_service() -> None:
 # Beginnings of the actions that a need brings; all others must be absent.
 BRINGS = {
     Need.ARCHIVE: ("s3:", "kms:"), Need.CACHE: (), Need.DATABASE: ("rds-db:connect",), Need.FILES: ("s3:", "kms:"),
-    Need.IDENTITY: (), Need.JOBS: ("sqs:SendMessage", "sqs:GetQueueAttributes", "kms:"), Need.LOG_READ: ("kafka-cluster:",),
-    Need.LOG_WRITE: ("kafka-cluster:",), Need.PUSH: ("sqs:", "sns:Publish", "kms:"), Need.SEARCH_READ: ("es:ESHttp",),
-    Need.SEARCH_WRITE: ("es:ESHttp",), Need.TABLES_READ: ("dynamodb:", "kms:"), Need.TABLES_WRITE: ("dynamodb:", "kms:"),
-    Need.WEBHOOKS: ("sqs:", "kms:"),
+    Need.IDENTITY: (), Need.LOG_READ: ("kafka-cluster:",), Need.LOG_WRITE: ("kafka-cluster:",), Need.PSEUDONYMS: (),
+    Need.PUSH: ("sqs:", "kms:"), Need.PUSH_KEYS: (), Need.REDRIVE: ("sqs:", "kafka-cluster:", "kms:"),
+    Need.REPLAY: ("sqs:", "kms:"), Need.SEARCH_READ: ("es:ESHttp",), Need.SEARCH_WRITE: ("es:ESHttp",),
+    Need.TABLES_READ: ("dynamodb:", "kms:"), Need.TABLES_SWEEP: ("dynamodb:Scan",),
+    Need.TABLES_WRITE: ("dynamodb:", "kms:"), Need.WEBHOOKS: ("sqs:", "kms:"),
 }  # fmt: skip
 WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "es:ESHttpPut", "es:ESHttpDelete")
 UNNAMED = {  # actions on what has no resource in IAM
@@ -265,10 +273,8 @@ def test_a_role_may_do_what_it_needs(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_ecs_starts_with_what_the_task_lists(role: str) -> None:
-    """Control 46: the execution role reads the secrets of its own containers and pulls two images."""
-    listed = {
-        each["valueFrom"] for each in containers(one(graph_of("prod"), TASK, f"{role}-blue").inputs)["chat"]["secrets"]
-    }
+    """Control 46: the execution role reads the secrets of its own containers, whole, and pulls two images."""
+    listed = {each.removesuffix(":key::") for each in secrets(graph_of("prod"), role).values()}
     start = allowed(role, "execution-start")
     read = {arn for each in start if "secretsmanager:GetSecretValue" in each["Action"] for arn in each["Resource"]}
     assert read == listed
@@ -280,12 +286,128 @@ def test_ecs_starts_with_what_the_task_lists(role: str) -> None:
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "333344445555"}
 
 
+KEPT = {  # secrets of the chat by role, beside the cache's
+    "gateway": {"SIGNING_KEYS"}, "api": {"SIGNING_KEYS", "WEBHOOK_KEY", "PSEUDONYM_KEY", "VAPID_KEY"},
+    "keeper": {"SIGNING_KEYS", "PSEUDONYM_KEY"}, "notifier": {"VAPID_KEY"}, "webhooks": {"WEBHOOK_KEY"},
+}  # fmt: skip
+NAMED = {
+    "SIGNING_KEYS": "signing-keys", "WEBHOOK_KEY": "webhook-key", "PSEUDONYM_KEY": "pseudonym-key",
+    "VAPID_KEY": "vapid-key", "FCM_ACCOUNT": "fcm-account", "APNS_KEY": "apns-key", "CACHE_LOGIN": "cache-password",
+}  # fmt: skip
+CACHED = {"gateway", "api", "ingest", "fanout", "notifier", "keeper"}
+PHONES = {"FCM_ACCOUNT", "APNS_KEY"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_the_secrets_that_it_reads(role: str) -> None:
+    """No other one; each variable its own secret, and of those that a rotation makes the key in it."""
+    found = secrets(graph_of("prod"), role)
+    assert found.keys() == KEPT.get(role, set()) | ({"CACHE_LOGIN"} if role in CACHED else set())
+    for variable, source in found.items():
+        assert f"-{NAMED[variable]}" in source
+        assert source.endswith(":key::") == (variable in ("WEBHOOK_KEY", "PSEUDONYM_KEY", "VAPID_KEY"))
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_secrets_are_read_in_ones_own_region(region: str) -> None:
+    """A copy in the standby: nothing is asked of a region that is down."""
+    for role in ROLES:
+        assert {each.split(":")[3] for each in secrets(graph_of("prod"), role, region=region).values()} <= {region}
+
+
+def test_accounts_of_phones_are_given_when_there_are_some() -> None:
+    """To who sends and to who tells devices what is on; ECS would start nobody with a secret that has no value."""
+    graph = what_if("dev", "chat", phones=["fcm", "apns"])
+    assert {role for role in ROLES if secrets(graph, role).keys() & PHONES} == {"api", "notifier"}
+    found = secrets(graph, "notifier")
+    assert found.keys() == {"CACHE_LOGIN", "VAPID_KEY", *PHONES}
+    for variable in PHONES:
+        assert f"-{NAMED[variable]}" in found[variable]
+        assert found[variable].count(":") == 6
+    start = one(graph, "iam/rolePolicy:RolePolicy", "notifier-execution-start").inputs["policy"]
+    (read,) = (each for each in statements(start) if "secretsmanager:GetSecretValue" in each["Action"])
+    assert len(read["Resource"]) == 4
+
+
+WORK = {"DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"}
+REVIVED = {"ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage"}
+JOBS: dict[str, dict[str, set[str]]] = {
+    "api": {"webhook": {"GetQueueAttributes", "SendMessage"}, "webhook-dead": REVIVED},
+    "keeper": {
+        "push": {"GetQueueAttributes", "SendMessage"}, "push-dead": REVIVED,
+        "webhook": {"GetQueueAttributes", "SendMessage"}, "webhook-dead": REVIVED,
+    },
+    "notifier": {"push": WORK, "push-dead": {"SendMessage"}},
+    "webhooks": {"webhook": WORK, "webhook-dead": {"SendMessage"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_does_with_queues_what_its_code_does(role: str) -> None:
+    """A retry and a dead letter are new messages of the worker's; who replays takes them out of the dead letters."""
+    found: dict[str, set[str]] = {}
+    for each in allowed(role, "task-serve"):
+        for action in each["Action"]:
+            if action.startswith("sqs:"):
+                for arn in each["Resource"]:
+                    found.setdefault(arn.rpartition("-use1-")[2], set()).add(action.removeprefix("sqs:"))
+    assert found == JOBS.get(role, {})
+    given = environment(one(graph_of("prod"), TASK, f"{role}-blue").inputs)
+    both = {"NOTTERMOST_PUSH_QUEUE", "NOTTERMOST_WEBHOOK_QUEUE"}
+    assert given.keys() & both == (both if role in JOBS else set())
+    assert ("NOTTERMOST_PUSH_CONTACT" in given) == (role == "notifier")
+
+
+GROUPS = {"fanout", "indexer", "notifier", "webhooks", "archiver", "keeper", "audit", "counts"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reads_the_log_under_the_names_that_its_code_gives(role: str) -> None:
+    """Its own; the keeper also notes and counts, and hands over again what any group but fan-out's set aside."""
+    moved = {
+        arn.rpartition("/nottermost-")[2]
+        for each in allowed(role, "task-serve") if "kafka-cluster:AlterGroup" in each["Action"] for arn in each["Resource"]
+    }  # fmt: skip
+    redriven = {f"{group}-redrive" for group in GROUPS - {"fanout"}}
+    more = {"audit", "counts"} | redriven if role == "keeper" else set()
+    assert moved == ({role} | more if Need.LOG_READ in ROLES[role].needs else set())
+    read = {
+        arn.rpartition("/")[2]
+        for each in allowed(role, "task-serve") if "kafka-cluster:ReadData" in each["Action"] for arn in each["Resource"]
+    }  # fmt: skip
+    assert ("chat.entries.dead" in read) == (role == "keeper")
+
+
+def test_texts_are_looked_through_by_the_keeper_alone() -> None:
+    """It collects those that no message refers to; nobody else reads a whole table."""
+    scans = {
+        role: [each for each in allowed(role, "task-serve") if "dynamodb:Scan" in each["Action"]] for role in ROLES
+    }
+    assert {role for role, found in scans.items() if found} == {"keeper"}
+    (scan,) = scans["keeper"]
+    assert [arn.rpartition("-")[2] for arn in scan["Resource"]] == ["texts"]
+
+
+def test_the_client_is_known_behind_cloudfront_and_the_load_balancer() -> None:
+    """Whoever is reached by the load balancer believes its subnets and CloudFront's, and nobody else is told whom to."""
+    graph = graph_of("prod")
+    for region, block in (("us-east-1", "10.30.192.0/18"), ("eu-west-1", "10.40.192.0/18")):
+        subnets = find(graph, "ec2/subnet:Subnet", stack="network", region=region)
+        for each in subnets:
+            inside = IPv4Network(each.inputs["cidrBlock"]).subnet_of(IPv4Network(block))
+            assert inside == (each.tags["tier"] == "public")
+        for role in ROLES:
+            given = environment(one(graph, TASK, f"{role}-blue", region=region).inputs)
+            trusted = given.get("NOTTERMOST_TRUSTED_PROXIES", "")
+            assert trusted == (f"{block},203.0.113.0/24" if ROLES[role].paths else "")
+
+
 def test_roles_are_called_by_whom_the_design_says() -> None:
     """Ingest by gateways, the API and what appends notes; fanout by gateways, by groups only; from outside by the load balancer."""
     rules = find(graph_of("prod"), "vpc/securityGroupIngressRule:SecurityGroupIngressRule", stack="chat")
     assert {each.name for each in rules} == {
         "api-from-balancer", "gateway-from-balancer", "fanout-from-gateway",
-        *(f"ingest-from-{role}" for role in ("api", "gateway", "fanout", "keeper", "notifier", "webhooks")),
+        *(f"ingest-from-{role}" for role in ("api", "gateway", "fanout", "keeper")),
     }  # fmt: skip
     assert all(each.inputs["referencedSecurityGroupId"] and "cidrIpv4" not in each.inputs for each in rules)
     for rule in find(graph_of("prod"), "vpc/securityGroupEgressRule:SecurityGroupEgressRule", stack="chat"):
@@ -385,6 +507,9 @@ SIZE = {"cpu": 512, "memory_mib": 1024, "tasks_min": 2, "tasks_max": 4}
         (DEV, {"roles": {"gateway-gold": SIZE | {"needs": ["cache"]}}, "gateway_tiers": {"gold": SIZE | {"slot": 0}}},
          "roles.gateway-gold: so the pool of a tier is called"),
         (DEV, {"gateway_tiers": {"gold": SIZE | {"slot": 1}, "free": SIZE | {"slot": 1}}}, "each tier has a slot of its own"),
+        (PROD, {"cloudfront_ranges": []}, "cloudfront_ranges: in production the addresses that CloudFront asks from"),
+        (DEV, {"cloudfront_ranges": ["203.0.113.1/24"]}, "cloudfront_ranges: 203.0.113.1/24 has host bits set"),
+        (DEV, {"phones": ["fax"]}, "phones.0: Input should be 'fcm' or 'apns'"),
         (DEV, {"tasks_celling": 3}, "tasks_celling: there is no such setting; there are account_id"),
     ],
 )  # fmt: skip

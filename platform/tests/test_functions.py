@@ -1,6 +1,8 @@
 """What the Lambda functions do, called with small stand-ins of AWS's clients."""
 
 import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -80,6 +82,19 @@ def test_every_key_is_published_before_it_signs() -> None:
         assert before[0] in after[:2]
         assert after[-1] not in before
         assert len(after) == 3
+
+
+@pytest.mark.parametrize("make_key", [rotate.make_key, rotate.make_vapid_key])
+def test_a_key_that_must_not_change_stays(make_key: Callable[[], str]) -> None:
+    """32 bytes in base64url as the chat takes them, and the same after any rotation: it encrypts what is kept."""
+    store = Store()
+    rotate_once(store, rotate.Kept(make_key), FIRST, times=2)
+    first = store.current
+    assert len(urlsafe_b64decode(first["key"] + "=")) == 32
+    rotate_once(store, rotate.Kept(make_key), SECOND)
+    assert store.current == first
+    assert store.stages == {FIRST: ["AWSPREVIOUS"], SECOND: ["AWSCURRENT"]}
+    assert make_key() != make_key()
 
 
 def test_steps_may_be_repeated() -> None:

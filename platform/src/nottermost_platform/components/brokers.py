@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import pulumi
@@ -12,7 +13,7 @@ from pulumi_aws.msk.cluster import Cluster
 from pulumi_aws.msk.configuration import Configuration
 from pulumi_aws.msk.topic import Topic
 
-from nottermost_conventions.topics import TOPICS
+from nottermost_conventions.topics import LOG_RETENTION, TOPICS
 from nottermost_platform.components.security import add_log_group
 from nottermost_platform.components.sizes import BrokerSize, Ground
 from nottermost_platform.policy import canonical_json
@@ -30,6 +31,7 @@ PROPERTIES: Final = {
     "min.insync.replicas": str(IN_SYNC),
     "unclean.leader.election.enable": "false",
     "offsets.topic.replication.factor": str(COPIES),
+    "offsets.retention.minutes": str(LOG_RETENTION // timedelta(minutes=1)),  # else who was away begins anew
     "transaction.state.log.replication.factor": str(COPIES),
     "transaction.state.log.min.isr": str(IN_SYNC),
 }

@@ -30,6 +30,7 @@ class FleetArgs:
         broker_cluster: whose backlog adds tasks.
         fenced: appends nothing: a region that is not home.
         connections: open sockets a gateway that add tasks, and those that are an alarm.
+        proxies: networks, with commas between, whose machines are believed when they say who asks.
     """
 
     runtime: Runtime
@@ -45,6 +46,7 @@ class FleetArgs:
     roles: Mapping[str, Size]
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     connections: tuple[int, int]
+    proxies: pulumi.Input[str]
     api_latency_s_p95: float
 
 
@@ -82,7 +84,7 @@ def _add(stack: Stack[Any], args: FleetArgs, name: str, kind: str, role: Role, s
 
 
 def _consumer(name: str) -> str:
-    """The group under which a role reads the log."""
+    """What the brokers call a group that reads the log, as in `nottermost_chat.adapters.kafka_client`."""
     return f"nottermost-{name}"
 
 
@@ -95,6 +97,8 @@ def _provide(args: FleetArgs, name: str, kind: str, role: Role) -> Provision:
     }
     if role.port:
         environment["NOTTERMOST_PORT"] = str(role.port)
+    if role.paths:
+        environment["NOTTERMOST_TRUSTED_PROXIES"] = args.proxies
     if kind == GATEWAY:
         environment["NOTTERMOST_LIMITS__CONNECTIONS_MAX"] = str(args.connections[1])
     for callee in role.calls:
@@ -107,7 +111,8 @@ def _provide(args: FleetArgs, name: str, kind: str, role: Role) -> Provision:
     )  # fmt: skip
     provision = Provision(environment=environment, allows=[find] if role.calls else [])
     for need in role.needs:
-        provision |= provide(need, args.backends, consumer=_consumer(name))
+        groups = role.redrives if need is Need.REDRIVE else (name, *role.groups)
+        provision |= provide(need, args.backends, consumers=[_consumer(group) for group in groups])
     return provision
 
 

@@ -3,15 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 import pulumi
 
-from nottermost_conventions.tables import TABLES
+from nottermost_conventions.tables import TABLES, TEXTS
 from nottermost_conventions.topics import ENTRIES
 from nottermost_platform.policy import Statement
 
 DATABASE_USER: Final = "chat"  # logs in with IAM; made by Ansible
+
+
+class Phone(StrEnum):
+    """A push service of phones. Its account is made there, by hand: no program has the secret."""
+
+    FCM = "fcm"
+    APNS = "apns"
 
 
 class Need(StrEnum):
@@ -22,20 +29,29 @@ class Need(StrEnum):
     DATABASE = "database"
     FILES = "files"
     IDENTITY = "identity"  # signs and verifies tokens and links
-    JOBS = "jobs"  # leaves work for the notifier and for webhooks
     LOG_READ = "log-read"
     LOG_WRITE = "log-write"
-    PUSH = "push"  # takes notifications from their queue to the phones
+    PSEUDONYMS = "pseudonyms"  # for what is counted and noted
+    PUSH = "push"  # leaves notifications in their queue and takes them from there to the phones
+    PUSH_KEYS = "push-keys"  # tells devices which push services are on, and browsers the key they subscribe with
+    REDRIVE = "redrive"  # hands over again what was set aside, in the log and in the queues
+    REPLAY = "replay"  # keeps the secrets of webhooks, and sends their tests and dead letters again
     SEARCH_READ = "search-read"
     SEARCH_WRITE = "search-write"
     TABLES_READ = "tables-read"
+    TABLES_SWEEP = "tables-sweep"  # looks through all texts for those that no message refers to
     TABLES_WRITE = "tables-write"
-    WEBHOOKS = "webhooks"  # takes webhooks from their queue
+    WEBHOOKS = "webhooks"  # leaves webhooks in their queue and takes them from there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """Where everything is: outputs of the stacks before the chat's."""
+    """Where everything is: outputs of the stacks before the chat's.
+
+    Attributes:
+        phones: the push services of phones that there is an account of.
+        push_contact: whom push services write to when something is wrong.
+    """
 
     region: str
     account_id: str
@@ -53,14 +69,22 @@ class Backends:
     archive_bucket: pulumi.Input[str]
     data_key_arn: pulumi.Input[str]
     signing_secret_arn: pulumi.Input[str]
+    webhook_secret_arn: pulumi.Input[str]
+    pseudonym_secret_arn: pulumi.Input[str]
+    vapid_secret_arn: pulumi.Input[str]
+    fcm_secret_arn: pulumi.Input[str]
+    apns_secret_arn: pulumi.Input[str]
     issuer_url: pulumi.Input[str]
     client_id: pulumi.Input[str]
     push_queue_url: pulumi.Input[str]
     push_queue_arn: pulumi.Input[str]
+    push_dead_arn: pulumi.Input[str]
     webhook_queue_url: pulumi.Input[str]
     webhook_queue_arn: pulumi.Input[str]
-    mobile_push_topic_arn: pulumi.Input[str]
+    webhook_dead_arn: pulumi.Input[str]
     queue_key_arn: pulumi.Input[str]
+    phones: Sequence[Phone]
+    push_contact: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +93,8 @@ class Provision:
 
     Attributes:
         environment: of the container, never a secret.
-        secrets: environment variables that ECS fills, to ARNs in Secrets Manager.
+        secrets: environment variables that ECS fills, to ARNs in Secrets Manager; with `:key::` after it that key of
+            the secret's JSON alone.
         allows: what the role's own IAM role may do.
     """
 
@@ -85,68 +110,43 @@ class Provision:
         )
 
 
-def provide(need: Need, at: Backends, *, consumer: str) -> Provision:
-    """What follows from one need. `consumer`: the group under which the log is read."""
+def provide(need: Need, at: Backends, *, consumers: Sequence[str]) -> Provision:
+    """What follows from one need. `consumers`: the groups under which the log is read, or redriven."""
     match need:
         case Need.ARCHIVE:
-            objects = pulumi.Output.concat("arn:aws:s3:::", at.archive_bucket, "/*")
-            actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-            write = Statement(actions=actions, resources=[objects])
-            environment = {"NOTTERMOST_ARCHIVE_BUCKET": at.archive_bucket}
-            allows = [write, _list(at.archive_bucket), _use_key(at, at.data_key_arn, "s3")]
-            return Provision(environment=environment, allows=allows)
+            return _bucket(at, "NOTTERMOST_ARCHIVE_BUCKET", at.archive_bucket)
         case Need.CACHE:
             environment = {"NOTTERMOST_CACHE_HOST": at.cache_endpoint, "NOTTERMOST_CACHE_TLS": "true"}
             return Provision(environment=environment, secrets={"NOTTERMOST_CACHE_LOGIN": at.cache_secret_arn})
         case Need.DATABASE:
             return _database(at)
         case Need.FILES:
-            objects = pulumi.Output.concat("arn:aws:s3:::", at.files_bucket, "/*")
-            actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-            return Provision(
-                environment={"NOTTERMOST_FILES_BUCKET": at.files_bucket},
-                allows=[
-                    Statement(actions=actions, resources=[objects]), _list(at.files_bucket),
-                    _use_key(at, at.data_key_arn, "s3"),
-                ],
-            )  # fmt: skip
+            return _bucket(at, "NOTTERMOST_FILES_BUCKET", at.files_bucket)
         case Need.IDENTITY:
             environment = {"NOTTERMOST_OIDC_ISSUER": at.issuer_url, "NOTTERMOST_OIDC_CLIENT": at.client_id}
             return Provision(environment=environment, secrets={"NOTTERMOST_SIGNING_KEYS": at.signing_secret_arn})
-        case Need.JOBS:
-            queues = [at.push_queue_arn, at.webhook_queue_arn]
-            send = Statement(actions=["sqs:GetQueueAttributes", "sqs:SendMessage"], resources=queues)
-            environment = {
-                "NOTTERMOST_PUSH_QUEUE": at.push_queue_url,
-                "NOTTERMOST_WEBHOOK_QUEUE": at.webhook_queue_url,
-            }
-            return Provision(environment=environment, allows=[send, _use_key(at, at.queue_key_arn, "sqs")])
         case Need.LOG_READ | Need.LOG_WRITE:
-            return _log(at, consumer, write=need is Need.LOG_WRITE)
-        case Need.PUSH:
-            publish = Statement(actions=["sns:Publish"], resources=[at.mobile_push_topic_arn])
-            environment = {
-                "NOTTERMOST_PUSH_QUEUE": at.push_queue_url,
-                "NOTTERMOST_PUSH_TOPIC": at.mobile_push_topic_arn,
-            }
-            allows = [_consume(at.push_queue_arn), publish, _use_key(at, at.queue_key_arn, "sqs", "sns")]
-            return Provision(environment=environment, allows=allows)
+            return _log(at, consumers, write=need is Need.LOG_WRITE)
+        case Need.PSEUDONYMS:
+            return Provision(secrets={"NOTTERMOST_PSEUDONYM_KEY": _made(at.pseudonym_secret_arn)})
+        case Need.PUSH_KEYS:
+            return Provision(secrets=_push_keys(at))
+        case Need.PUSH | Need.REDRIVE | Need.REPLAY | Need.WEBHOOKS:
+            return _jobs(need, at, consumers)
         case Need.SEARCH_READ | Need.SEARCH_WRITE:
-            verbs = ["Get", "Head", "Post"] + (["Delete", "Put"] if need is Need.SEARCH_WRITE else [])
-            paths = pulumi.Output.concat(at.search_domain_arn, "/*")
-            environment = {"NOTTERMOST_SEARCH_HOST": pulumi.Output.concat("https://", at.search_endpoint)}
-            allows = [Statement(actions=[f"es:ESHttp{verb}" for verb in verbs], resources=[paths])]
-            return Provision(environment=environment, allows=allows)
-        case Need.TABLES_READ | Need.TABLES_WRITE:
-            return _tables(at, write=need is Need.TABLES_WRITE)
-        case Need.WEBHOOKS:
-            environment = {"NOTTERMOST_WEBHOOK_QUEUE": at.webhook_queue_url}
-            return Provision(
-                environment=environment,
-                allows=[_consume(at.webhook_queue_arn), _use_key(at, at.queue_key_arn, "sqs")],
-            )
+            return _search(at, write=need is Need.SEARCH_WRITE)
+        case Need.TABLES_READ | Need.TABLES_SWEEP | Need.TABLES_WRITE:
+            return _tables(at, need)
         case _:
             assert_never(need)
+
+
+def _bucket(at: Backends, variable: str, bucket: pulumi.Input[str]) -> Provision:
+    """Objects of a bucket, to read and to write, and to find out which there are."""
+    objects = pulumi.Output.concat("arn:aws:s3:::", bucket, "/*")
+    actions = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    write = Statement(actions=actions, resources=[objects])
+    return Provision(environment={variable: bucket}, allows=[write, _list(bucket), _use_key(at, at.data_key_arn, "s3")])
 
 
 def _database(at: Backends) -> Provision:
@@ -162,11 +162,21 @@ def _database(at: Backends) -> Provision:
     return Provision(environment=environment, allows=[Statement(actions=["rds-db:connect"], resources=[user])])
 
 
-def _tables(at: Backends, *, write: bool) -> Provision:
+def _search(at: Backends, *, write: bool) -> Provision:
+    verbs = ["Get", "Head", "Post"] + (["Delete", "Put"] if write else [])
+    paths = pulumi.Output.concat(at.search_domain_arn, "/*")
+    environment = {"NOTTERMOST_SEARCH_HOST": pulumi.Output.concat("https://", at.search_endpoint)}
+    allows = [Statement(actions=[f"es:ESHttp{verb}" for verb in verbs], resources=[paths])]
+    return Provision(environment=environment, allows=allows)
+
+
+def _tables(at: Backends, need: Literal[Need.TABLES_READ, Need.TABLES_SWEEP, Need.TABLES_WRITE]) -> Provision:
     known = pulumi.Output.from_input(at.table_arns)
     arns = [known[place] for place in range(len(TABLES))]
+    if need is Need.TABLES_SWEEP:
+        return Provision(allows=[Statement(actions=["dynamodb:Scan"], resources=[arns[TABLES.index(TEXTS)]])])
     actions = ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query"]
-    if write:
+    if need is Need.TABLES_WRITE:
         actions += [
             "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem",
             "dynamodb:UpdateItem",
@@ -180,15 +190,10 @@ def _tables(at: Backends, *, write: bool) -> Provision:
     return Provision(environment=environment, allows=[Statement(actions=actions, resources=arns), key])
 
 
-def _log(at: Backends, consumer: str, *, write: bool) -> Provision:
-    """The log's topic to write, or to read as a group of consumers that can set records aside."""
-    named = pulumi.Output.from_input(at.broker_cluster_arn).apply
-
-    def topic(name: str) -> pulumi.Output[str]:
-        return named(lambda arn: f"{arn.replace(':cluster/', ':topic/', 1)}/{name}")
-
+def _log(at: Backends, consumers: Sequence[str], *, write: bool) -> Provision:
+    """The log's topic to write, or to read as groups of consumers that can set records aside."""
     dead = ENTRIES.dead_letters
-    written = [topic(ENTRIES.name)] if write else [topic(dead)] if dead else []
+    written = [_topic(at, ENTRIES.name)] if write else [_topic(at, dead)] if dead else []
     connect = ["kafka-cluster:Connect", "kafka-cluster:DescribeCluster", "kafka-cluster:WriteDataIdempotently"]
     allows = [
         Statement(actions=connect, resources=[at.broker_cluster_arn]),
@@ -196,26 +201,101 @@ def _log(at: Backends, consumer: str, *, write: bool) -> Provision:
     ]
     environment: dict[str, pulumi.Input[str]] = {"NOTTERMOST_BROKERS": at.brokers, "NOTTERMOST_BROKERS_IAM": "true"}
     if not write:
-        here = named(lambda arn: arn.replace(":cluster/", ":group/", 1))
-        groups = [pulumi.Output.concat(here, "/", consumer)]
-        groups.append(pulumi.Output.concat(here, "/", consumer, "-redrive"))  # hands set-aside records over again
-        read = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"]
-        readable = [topic(ENTRIES.name), *([topic(dead)] if dead else [])]
-        allows += [
-            Statement(actions=read, resources=readable),
-            Statement(actions=["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], resources=groups),
-        ]
+        allows += [_read_topic(at, ENTRIES.name), _move(at, consumers)]
     return Provision(environment=environment, allows=allows)
+
+
+def _redrive(at: Backends, consumers: Sequence[str]) -> list[Statement]:
+    """The log's dead letters, and the groups whose positions tell which of them were handed over again."""
+    dead = [_read_topic(at, ENTRIES.dead_letters)] if ENTRIES.dead_letters else []
+    return [*dead, _move(at, [f"{consumer}-redrive" for consumer in consumers])]
+
+
+def _topic(at: Backends, name: str) -> pulumi.Output[str]:
+    cluster = pulumi.Output.from_input(at.broker_cluster_arn)
+    return cluster.apply(lambda arn: f"{arn.replace(':cluster/', ':topic/', 1)}/{name}")
+
+
+def _read_topic(at: Backends, name: str) -> Statement:
+    return Statement(
+        actions=["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], resources=[_topic(at, name)]
+    )  # fmt: skip
+
+
+def _move(at: Backends, groups: Sequence[str]) -> Statement:
+    """To join groups of consumers, and to write down how far they are."""
+    here = pulumi.Output.from_input(at.broker_cluster_arn).apply(lambda arn: arn.replace(":cluster/", ":group/", 1))
+    arns = [pulumi.Output.concat(here, "/", group) for group in groups]
+    return Statement(actions=["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], resources=arns)
+
+
+def _jobs(
+    need: Literal[Need.PUSH, Need.REDRIVE, Need.REPLAY, Need.WEBHOOKS], at: Backends, consumers: Sequence[str]
+) -> Provision:
+    """What is done with queues, and the keys that it takes."""
+    match need:
+        case Need.PUSH:
+            more = Provision(environment={"NOTTERMOST_PUSH_CONTACT": at.push_contact}, secrets=_push_keys(at))
+            return _work(at, at.push_queue_arn, at.push_dead_arn) | more
+        case Need.REDRIVE:
+            queues, dead = [at.push_queue_arn, at.webhook_queue_arn], [at.push_dead_arn, at.webhook_dead_arn]
+            return _revive(at, queues, dead) | Provision(allows=_redrive(at, consumers))
+        case Need.REPLAY:
+            revive = _revive(at, [at.webhook_queue_arn], [at.webhook_dead_arn])
+            return revive | Provision(secrets=_webhook_key(at))
+        case Need.WEBHOOKS:
+            return _work(at, at.webhook_queue_arn, at.webhook_dead_arn) | Provision(secrets=_webhook_key(at))
+
+
+def _queues(at: Backends) -> Provision:
+    """Where both queues are: whoever knows one wants to know the other."""
+    environment = {"NOTTERMOST_PUSH_QUEUE": at.push_queue_url, "NOTTERMOST_WEBHOOK_QUEUE": at.webhook_queue_url}
+    return Provision(environment=environment)
+
+
+def _work(at: Backends, queue_arn: pulumi.Input[str], dead_arn: pulumi.Input[str]) -> Provision:
+    """A worker of a queue. It also fills it, from the log; a retry is a new message, and so is a dead letter."""
+    take = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+    allows = [
+        Statement(actions=take, resources=[queue_arn]),
+        Statement(actions=["sqs:SendMessage"], resources=[dead_arn]),
+        _use_key(at, at.queue_key_arn, "sqs"),
+    ]
+    return _queues(at) | Provision(allows=allows)
+
+
+def _revive(at: Backends, queue_arns: Sequence[pulumi.Input[str]], dead_arns: Sequence[pulumi.Input[str]]) -> Provision:
+    """Jobs into queues, and back into them from their dead letters, which the queues' attributes name."""
+    look = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    allows = [
+        Statement(actions=["sqs:GetQueueAttributes", "sqs:SendMessage"], resources=queue_arns),
+        Statement(actions=look, resources=dead_arns),
+        _use_key(at, at.queue_key_arn, "sqs"),
+    ]
+    return _queues(at) | Provision(allows=allows)
+
+
+def _push_keys(at: Backends) -> dict[str, pulumi.Input[str]]:
+    """Of browsers always, of phones those that there is an account of: ECS starts nothing with a secret that is empty."""
+    phones = {
+        Phone.FCM: ("NOTTERMOST_FCM_ACCOUNT", at.fcm_secret_arn),
+        Phone.APNS: ("NOTTERMOST_APNS_KEY", at.apns_secret_arn),
+    }
+    return {"NOTTERMOST_VAPID_KEY": _made(at.vapid_secret_arn), **dict(phones[each] for each in at.phones)}
+
+
+def _webhook_key(at: Backends) -> dict[str, pulumi.Input[str]]:
+    return {"NOTTERMOST_WEBHOOK_KEY": _made(at.webhook_secret_arn)}
+
+
+def _made(secret_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The key in a secret that `functions/rotate.py` made."""
+    return pulumi.Output.concat(secret_arn, ":key::")
 
 
 def _list(bucket: pulumi.Input[str]) -> Statement:
     """Else an object that is not there reads as forbidden."""
     return Statement(actions=["s3:ListBucket"], resources=[pulumi.Output.concat("arn:aws:s3:::", bucket)])
-
-
-def _consume(queue_arn: pulumi.Input[str]) -> Statement:
-    actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-    return Statement(actions=actions, resources=[queue_arn])
 
 
 def _use_key(at: Backends, key_arn: pulumi.Input[str], *services: str) -> Statement:

@@ -67,13 +67,18 @@ def plan_subnets(cidr: str, zones: Mapping[str, int]) -> dict[tuple[str, str], s
     It depends on a zone's slot alone, so that adding a zone changes no address.
     """
     blocks = list(IPv4Network(cidr).subnets(new_prefix=20))
-    small = list(IPv4Network(cidr).subnets(new_prefix=22))[48:]
+    small = list(IPv4Network(public_block(cidr)).subnets(new_prefix=22))
     plan = {}
     for zone, slot in by_slot(zones):
         plan["app", zone] = str(blocks[slot])
         plan["data", zone] = str(blocks[6 + slot])
         plan["public", zone] = str(small[slot])
     return plan
+
+
+def public_block(cidr: str) -> str:
+    """The last quarter of the VPC, in which the public subnets are: only load balancers and NAT stand there."""
+    return str(list(IPv4Network(cidr).subnets(new_prefix=18))[3])
 
 
 class Network(Component):

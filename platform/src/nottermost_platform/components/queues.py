@@ -58,6 +58,7 @@ class Queue(Component):
             self.add(QueuePolicy, kind, queue_url=queue.url, policy=make_policy(plain))
         self.url: pulumi.Output[str] = self.queue.url
         self.arn: pulumi.Output[str] = self.queue.arn
+        self.dead_arn: pulumi.Output[str] = dead.arn
         self.dead_name: pulumi.Output[str] = dead.name
         self.register_outputs({"url": self.url, "arn": self.arn})
 

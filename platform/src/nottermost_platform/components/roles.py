@@ -24,13 +24,20 @@ MEMORY_BY_CPU: Final[dict[int, Sequence[int]]] = {  # what Fargate offers, in Mi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A role of the chat (design §3.1): what it needs, how it is reached, what it calls."""
+    """A role of the chat (design §3.1): what it needs, how it is reached, what it calls.
+
+    Attributes:
+        groups: under which it reads the log, beside the one of its own name.
+        redrives: whose dead letters it hands over again.
+    """
 
     needs: tuple[Need, ...]
     port: int | None = None
     paths: tuple[str, ...] = ()
     priority: int = 0
     calls: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    redrives: tuple[str, ...] = ()
     drain_s: int = 30
     latency_s_p95_max: float = 0.5
 
@@ -46,8 +53,8 @@ ROLES: Final = {
     ),
     "api": Role(
         needs=(
-            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.JOBS, Need.SEARCH_READ,
-            Need.TABLES_READ,
+            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.PSEUDONYMS, Need.PUSH_KEYS,
+            Need.REPLAY, Need.SEARCH_READ, Need.TABLES_READ,
         ),
         calls=("ingest",), port=8081, paths=("/api/*", "/healthz", "/readyz"), priority=200,
     ),
@@ -57,18 +64,18 @@ ROLES: Final = {
     ),
     "indexer": Role(needs=(Need.DATABASE, Need.LOG_READ, Need.SEARCH_WRITE, Need.TABLES_READ)),
     "notifier": Role(
-        needs=(Need.CACHE, Need.DATABASE, Need.JOBS, Need.LOG_READ, Need.PUSH, Need.TABLES_READ), calls=("ingest",),
+        needs=(Need.CACHE, Need.DATABASE, Need.LOG_READ, Need.PUSH, Need.TABLES_READ),
     ),
-    "webhooks": Role(
-        needs=(Need.DATABASE, Need.JOBS, Need.LOG_READ, Need.TABLES_READ, Need.WEBHOOKS), calls=("ingest",),
-    ),
+    "webhooks": Role(needs=(Need.DATABASE, Need.LOG_READ, Need.TABLES_READ, Need.WEBHOOKS)),
     "archiver": Role(needs=(Need.ARCHIVE, Need.DATABASE, Need.LOG_READ, Need.TABLES_READ)),
-    "keeper": Role(  # what the directory derives from the log, retention, counts, the canary
+    # What the directory derives from the log, retention, counts, the canary; operators' commands run as its tasks.
+    "keeper": Role(
         needs=(
-            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.JOBS, Need.LOG_READ,
-            Need.SEARCH_WRITE, Need.TABLES_WRITE,
+            Need.ARCHIVE, Need.CACHE, Need.DATABASE, Need.FILES, Need.IDENTITY, Need.LOG_READ, Need.PSEUDONYMS,
+            Need.REDRIVE, Need.SEARCH_WRITE, Need.TABLES_SWEEP, Need.TABLES_WRITE,
         ),
-        calls=("ingest",),
+        calls=("ingest",), groups=("audit", "counts"),
+        redrives=("keeper", "audit", "counts", "indexer", "notifier", "webhooks", "archiver"),
     ),
 }  # fmt: skip
 TIER_PRIORITY: Final = 110  # and its slot

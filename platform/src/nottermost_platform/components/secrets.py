@@ -1,4 +1,4 @@
-"""Secrets that no program knows: they start empty, and their first rotation writes the first value."""
+"""Secrets that no program knows: they start empty, and their first rotation, or an operator, writes the first value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from nottermost_platform.policy import Statement
 from nottermost_platform.program import Component, Stack
 
 ROTATION_DAYS_MAX: Final = 90  # SecretsManager.4
+SecretKind = Literal["signing", "database", "cache", "key", "vapid", "given"]
 ROTATION_S: Final = 600  # RDS takes a password within minutes
 
 
@@ -23,7 +24,7 @@ class SecretArgs:
     """A secret and how it is rotated.
 
     Attributes:
-        kind: what `functions/rotate.py` makes of it.
+        kind: what `functions/rotate.py` makes of it. "given": nothing, its value is put there by hand.
         environment, allows: what its rotation needs beside the secret itself.
         after: what must be there before the first rotation.
         replica_region: where a copy is kept, under the account's own key of Secrets Manager there: one of ours
@@ -31,7 +32,7 @@ class SecretArgs:
     """
 
     description: str
-    kind: Literal["signing", "database", "cache"]
+    kind: SecretKind
     ground: Ground
     rotation_days: int = 30
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class SecretArgs:
 
 
 class Secret(Component):
-    """A secret that rotates by itself, and may have a copy in the standby."""
+    """A secret that rotates by itself, unless somebody else gives it, and may have a copy in the standby."""
 
     KIND = "secrets:Secret"
 
@@ -56,8 +57,15 @@ class Secret(Component):
             replicas=[copy] if args.replica_region else None,
         )  # fmt: skip
         self.arn: pulumi.Output[str] = self.secret.arn
+        if args.kind != "given":
+            self._rotate(args)
+        self.register_outputs({"arn": self.arn})
+
+    def _rotate(self, args: SecretArgs) -> None:
+        """A function that makes the values, now and from time to time."""
+        name = self.logical_name
         rotator = Function(
-            stack, f"{name}-rotation", parent=self,
+            self.stack, f"{name}-rotation", parent=self,
             args=FunctionArgs(
                 module="rotate", description=f"Rotates: {args.description}", log_key_arn=args.ground.log_key_arn,
                 log_days=args.ground.log_days, environment={"KIND": args.kind, **args.environment}, timeout_s=ROTATION_S,
@@ -70,7 +78,6 @@ class Secret(Component):
             rotation_rules=aws.secretsmanager.SecretRotationRotationRulesArgs(automatically_after_days=args.rotation_days),
             opts=pulumi.ResourceOptions(depends_on=[allowed, rotator, *args.after]),
         )  # fmt: skip
-        self.register_outputs({"arn": self.arn})
 
     def _own(self, args: SecretArgs) -> list[Statement]:
         """The secret's own versions, and its key through Secrets Manager alone."""

@@ -209,7 +209,7 @@ class Service(Component):
         """What ECS does before the containers run: pull two images, read the listed secrets, open the log."""
         runtime, region = self.args.runtime, self.stack.place.region
         start = [*pull_images(*runtime.images), write_log(self.stack, path)]
-        secrets = list(self.args.provision.secrets.values())
+        secrets = [pulumi.Output.from_input(each).apply(_whole) for each in self.args.provision.secrets.values()]
         if not secrets:
             return start
         read = Statement(actions=["secretsmanager:GetSecretValue"], resources=secrets)
@@ -393,6 +393,11 @@ class Service(Component):
 
 def _describe(known: Mapping[str, Any], **given: Any) -> str:
     return describe_containers(ContainersArgs(**given, **known))
+
+
+def _whole(secret: str) -> str:
+    """The ARN of a secret of which a container may take one key."""
+    return ":".join(secret.split(":")[:7])
 
 
 def _series(

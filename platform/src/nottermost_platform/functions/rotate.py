@@ -7,16 +7,20 @@ after the secret is made, writes the first value. What is rotated says `KIND`:
   rotation ahead, so that every instance knows it before the first token carries it.
 - `database`: the password of an RDS instance's first user.
 - `cache`: the password of an ElastiCache user; old and new are both valid until the next rotation.
+- `key`: 32 random bytes, and `vapid`: a private key of P-256; both stay as they are, see `Kept`.
 """
 
+import base64
 import json
 import os
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 SETTLED_S = 300  # RDS takes a new password within a minute or two
 LOOK_S = 5
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-4, D.1.2.3
 PASSWORD_CHARS = 48  # within RDS' limit of 128 and ElastiCache's 16 to 128
 
 
@@ -46,6 +50,33 @@ class Signing:
 
     def _key(self) -> dict[str, str]:
         return {"kid": secrets.token_hex(8), "k": secrets.token_urlsafe(32), "kty": "oct", "alg": "HS256"}
+
+
+class Kept:
+    """A key that is made once. What it encrypted, named or was subscribed with would be lost with another one."""
+
+    def __init__(self, make_key: Callable[[], str]) -> None:
+        self.make_key = make_key
+
+    def make(self, current: dict[str, Any]) -> dict[str, Any]:
+        return current or {"key": self.make_key()}
+
+    def use(self, pending: dict[str, Any], current: dict[str, Any]) -> None: ...
+
+    def check(self, pending: dict[str, Any]) -> None:
+        if not pending["key"]:
+            raise ValueError("the key is empty")
+
+
+def make_key() -> str:
+    """32 random bytes, base64url without padding."""
+    return secrets.token_urlsafe(32)
+
+
+def make_vapid_key() -> str:
+    """A private key of P-256: a number from 1 to below the order of the curve, as 32 bytes in base64url."""
+    number = 1 + secrets.randbelow(P256_ORDER - 1)
+    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
 
 
 class Password:
@@ -157,6 +188,10 @@ def handler(event: dict[str, str], context: object) -> None:  # noqa: ARG001 - L
             kind = Database(username, target, boto3.client("rds"))
         case "cache":
             kind = Cache(username, target, boto3.client("elasticache"))
+        case "key":
+            kind = Kept(make_key)
+        case "vapid":
+            kind = Kept(make_vapid_key)
         case _:
             kind = Signing()
     rotate(event, boto3.client("secretsmanager"), kind)

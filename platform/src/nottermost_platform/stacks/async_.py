@@ -39,8 +39,10 @@ class Outputs:
     key_arn: pulumi.Input[str]
     push_queue_url: pulumi.Input[str]
     push_queue_arn: pulumi.Input[str]
+    push_dead_arn: pulumi.Input[str]
     webhook_queue_url: pulumi.Input[str]
     webhook_queue_arn: pulumi.Input[str]
+    webhook_dead_arn: pulumi.Input[str]
     dead_letter_names: pulumi.Input[list[str]]
     alarms_topic_arn: pulumi.Input[str]
     mobile_push_topic_arn: pulumi.Input[str]
@@ -73,7 +75,9 @@ def build(stack: Stack[Settings]) -> Outputs:
     return Outputs(
         key_arn=key.arn,
         push_queue_url=queues["push"].url, push_queue_arn=queues["push"].arn,
+        push_dead_arn=queues["push"].dead_arn,
         webhook_queue_url=queues["webhook"].url, webhook_queue_arn=queues["webhook"].arn,
+        webhook_dead_arn=queues["webhook"].dead_arn,
         dead_letter_names=pulumi.Output.all(*(queue.dead_name for queue in queues.values())),
         alarms_topic_arn=alarms.arn, mobile_push_topic_arn=mobile.arn, uploads_topic_arn=uploads.arn,
     )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from ipaddress import IPv4Network
+from typing import Annotated, Final, Literal
 
 import pulumi
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from nottermost_platform.components.fleet import FleetArgs, add_fleet
-from nottermost_platform.components.needs import Backends, Need
+from nottermost_platform.components.needs import Backends, Need, Phone
 from nottermost_platform.components.roles import (
     DIGEST,
     LARGE,
@@ -24,8 +25,9 @@ from nottermost_platform.components.roles import (
     TierName,
 )
 from nottermost_platform.components.service import COLOURS, Runtime
+from nottermost_platform.components.sizes import in_production
 from nottermost_platform.program import Requirement, Stack
-from nottermost_platform.settings import Layers, StackSettings
+from nottermost_platform.settings import Cidr, Layers, StackSettings
 from nottermost_platform.stacks import async_ as async_stack
 from nottermost_platform.stacks import cluster as cluster_stack
 from nottermost_platform.stacks import data as data_stack
@@ -37,19 +39,19 @@ from nottermost_platform.stacks import observability as observability_stack
 NAME: Final = "chat"
 EACH_REGION: Final = True
 REQUIRES: Final = {
-    "network": Requirement(outputs=("vpc_id", "app_subnet_ids", "log_key_arn")),
+    "network": Requirement(outputs=("vpc_id", "public_cidr", "app_subnet_ids", "log_key_arn")),
     "data": Requirement(
         outputs=(
             "home_region", "client_group_id", "database_host", "database_resource_id", "database_name", "table_arns",
             "search_endpoint", "search_domain_arn", "broker_endpoints", "broker_cluster_arn",
             "broker_cluster_name", "cache_endpoint", "cache_secret_arn", "files_bucket", "archive_bucket",
-            "data_key_arn", "signing_secret_arn",
+            "data_key_arn", *data_stack.SECRETS,
         )
     ),
     "async": Requirement(
         outputs=(
-            "push_queue_url", "push_queue_arn", "webhook_queue_url", "webhook_queue_arn", "alarms_topic_arn",
-            "mobile_push_topic_arn", "key_arn",
+            "push_queue_url", "push_queue_arn", "push_dead_arn", "webhook_queue_url", "webhook_queue_arn",
+            "webhook_dead_arn", "alarms_topic_arn", "key_arn",
         )
     ),
     "edge": Requirement(outputs=("load_balancer_arn_suffix", "load_balancer_group_id", "https_listener_arn")),
@@ -75,6 +77,9 @@ class Settings(StackSettings):
         tasks_ceiling: the most that any role may grow to; a budget, not a plan.
         targets_max: the account's quotas for targets of a load balancer and of a target group, the lower one.
         connections: open sockets a task that gateways scale on, and those that are an alarm.
+        cloudfront_ranges: the addresses that CloudFront asks from: it is believed when it says who asks, and without
+            them all that comes by one of its machines counts as one client.
+        phones: push services of phones whose account lies in its secret (docs/platform.md).
     """
 
     data_class: Literal["confidential"] = "confidential"
@@ -86,6 +91,11 @@ class Settings(StackSettings):
     tasks_ceiling: int = Field(default=20, ge=1)
     targets_max: int = Field(default=TARGETS, ge=1)
     connections: tuple[int, int] = (8_000, 10_000)
+    cloudfront_ranges: Annotated[
+        list[Cidr],
+        in_production(bool, "the addresses that CloudFront asks from; docs/platform.md says how to list them"),
+    ] = Field(default=[], validate_default=True)
+    phones: list[Phone] = Field(default=[])
     api_latency_s_p95: float = Field(default=0.1, gt=0)
     log_days: Literal[3, 7, 14, 30, 60, 90, 180, 365] = 14
 
@@ -101,6 +111,13 @@ class Settings(StackSettings):
     def _leaves_room(cls, value: tuple[int, int]) -> tuple[int, int]:
         if not 0 < value[0] < value[1]:
             raise ValueError("two numbers, the first below the second: tasks are added before one is full")
+        return value
+
+    @field_validator("cloudfront_ranges")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            IPv4Network(each)  # its sentence says what is wrong; the chat would not start
         return value
 
     @field_validator("roles", "gateway_tiers")
@@ -175,10 +192,11 @@ def build(stack: Stack[Settings]) -> Outputs:
         search_domain_arn=data.search_domain_arn, brokers=data.broker_endpoints,
         broker_cluster_arn=data.broker_cluster_arn, cache_endpoint=data.cache_endpoint,
         cache_secret_arn=data.cache_secret_arn, files_bucket=data.files_bucket, archive_bucket=data.archive_bucket,
-        data_key_arn=data.data_key_arn, signing_secret_arn=data.signing_secret_arn, issuer_url=identity.issuer_url,
+        data_key_arn=data.data_key_arn, **{secret: getattr(data, secret) for secret in data_stack.SECRETS}, issuer_url=identity.issuer_url,
         client_id=identity.web_client_id, push_queue_url=queues.push_queue_url, push_queue_arn=queues.push_queue_arn,
-        webhook_queue_url=queues.webhook_queue_url, webhook_queue_arn=queues.webhook_queue_arn,
-        mobile_push_topic_arn=queues.mobile_push_topic_arn, queue_key_arn=queues.key_arn,
+        push_dead_arn=queues.push_dead_arn, webhook_queue_url=queues.webhook_queue_url,
+        webhook_queue_arn=queues.webhook_queue_arn, webhook_dead_arn=queues.webhook_dead_arn,
+        queue_key_arn=queues.key_arn, phones=settings.phones, push_contact=f"mailto:postmaster@{settings.domain}",
     )  # fmt: skip
     runtime = Runtime(
         cluster_arn=cluster.cluster_arn, cluster_name=cluster.cluster_name, vpc_id=network.vpc_id,
@@ -195,6 +213,9 @@ def build(stack: Stack[Settings]) -> Outputs:
         load_balancer_suffix=edge.load_balancer_arn_suffix, load_balancer_group_id=edge.load_balancer_group_id,
         namespace_id=cluster.namespace_id, namespace=cluster.namespace_name, broker_cluster=data.broker_cluster_name,
         fenced=pulumi.Output.from_input(data.home_region).apply(lambda home: home != place.region),
+        proxies=pulumi.Output.from_input(network.public_cidr).apply(
+            lambda balancers: ",".join([balancers, *settings.cloudfront_ranges])
+        ),
         roles=settings.roles, tiers=settings.gateway_tiers, connections=settings.connections,
         api_latency_s_p95=settings.api_latency_s_p95,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from nottermost_platform.components.database import DATABASE, Database, Database
 from nottermost_platform.components.doors import Doors, DoorsArgs
 from nottermost_platform.components.replica_key import ReplicaKey, ReplicaKeyArgs
 from nottermost_platform.components.search import Search, SearchArgs
-from nottermost_platform.components.secrets import Secret, SecretArgs
+from nottermost_platform.components.secrets import Secret, SecretArgs, SecretKind
 from nottermost_platform.components.security import EncryptionKey, EncryptionKeyArgs
 from nottermost_platform.components.sizes import (
     SIZES,
@@ -48,12 +48,20 @@ from nottermost_platform.stacks import network as network_stack
 NAME: Final = "data"
 EACH_REGION: Final = True
 BUCKETS: Final = ("files", "page", "archive")  # those that the standby copies
+SECRETS: Final[dict[str, tuple[str, SecretKind, str]]] = {  # of the chat alone, by output
+    "signing_secret_arn": ("signing-keys", "signing", "Keys that sign access tokens"),
+    "webhook_secret_arn": ("webhook-key", "key", "Encrypts the secrets of webhooks"),
+    "pseudonym_secret_arn": ("pseudonym-key", "key", "Makes pseudonyms in counts and in the audit log"),
+    "vapid_secret_arn": ("vapid-key", "vapid", "Signs what is pushed to browsers"),
+    "fcm_secret_arn": ("fcm-account", "given", "Service account of Firebase"),
+    "apns_secret_arn": ("apns-key", "given", "Signing key of the team at Apple"),
+}
 REQUIRES: Final = {
     "network": Requirement(outputs=("vpc_id", "data_subnet_ids", "log_key_arn")),
     "data": Requirement(
         outputs=(
-            "data_key_arn", "database_arn", "database_secret_arn", "signing_secret_arn", "table_arns", "message_table",
-            "text_table", "home_region", *(f"{each}_bucket" for each in BUCKETS), *(f"{each}_bucket_arn" for each in BUCKETS),
+            "data_key_arn", "database_arn", "database_secret_arn", *SECRETS, "table_arns", "message_table", "text_table",
+            "home_region", *(f"{each}_bucket" for each in BUCKETS), *(f"{each}_bucket_arn" for each in BUCKETS),
         ),
         primary=True,
     ),
@@ -122,6 +130,11 @@ class Outputs:
     database_connect_arns: pulumi.Input[list[str]]
     database_secret_arn: pulumi.Input[str]
     signing_secret_arn: pulumi.Input[str]
+    webhook_secret_arn: pulumi.Input[str]
+    pseudonym_secret_arn: pulumi.Input[str]
+    vapid_secret_arn: pulumi.Input[str]
+    fcm_secret_arn: pulumi.Input[str]
+    apns_secret_arn: pulumi.Input[str]
     table_arns: pulumi.Input[list[str]]
     message_table: pulumi.Input[str]
     text_table: pulumi.Input[str]
@@ -278,17 +291,17 @@ def _add_tables(
 def _add_secrets(stack: Stack[Settings], part: _Part, ground: Ground, database: Database) -> dict[str, Any]:
     """Both regions' secrets by output; a copy has the name and suffix of the first in its own region."""
     if part.primary is None:
-        keys = SecretArgs(
-            description="Keys that sign access tokens", kind="signing", ground=ground, replica_region=part.other
-        )
-        signing = Secret(stack, "signing-keys", keys)
-        return {"database_secret_arn": database.secret_arn, "signing_secret_arn": signing.arn}
-    arns = {
-        "database_secret_arn": part.primary.database_secret_arn,
-        "signing_secret_arn": part.primary.signing_secret_arn,
-    }
-    region = stack.place.region
+        made = {output: _add_secret(stack, part, ground, *what) for output, what in SECRETS.items()}
+        return {"database_secret_arn": database.secret_arn} | {output: each.arn for output, each in made.items()}
+    region, arns = stack.place.region, {name: getattr(part.primary, name) for name in ("database_secret_arn", *SECRETS)}
     return {
         name: pulumi.Output.from_input(arn).apply(lambda known: known.replace(f":{PRIMARY}:", f":{region}:"))
         for name, arn in arns.items()
     }
+
+
+def _add_secret(
+    stack: Stack[Settings], part: _Part, ground: Ground, name: str, kind: SecretKind, description: str
+) -> Secret:
+    arguments = SecretArgs(description=description, kind=kind, ground=ground, replica_region=part.other)
+    return Secret(stack, name, arguments)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import pulumi
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from nottermost_platform.components.network import Network, NetworkArgs
+from nottermost_platform.components.network import Network, NetworkArgs, public_block
 from nottermost_platform.components.security import EncryptionKey, EncryptionKeyArgs
 from nottermost_platform.components.sizes import AuditDays, in_production
 from nottermost_platform.program import Requirement, Stack
@@ -73,10 +73,11 @@ LAYERS: Final[Layers] = {
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What others take of the network."""
+    """What others take of the network. `public_cidr`: what all public subnets are in, also those of zones to come."""
 
     vpc_id: pulumi.Input[str]
     vpc_cidr: pulumi.Input[str]
+    public_cidr: pulumi.Input[str]
     public_subnet_ids: pulumi.Input[list[str]]
     app_subnet_ids: pulumi.Input[list[str]]
     data_subnet_ids: pulumi.Input[list[str]]
@@ -99,6 +100,7 @@ def build(stack: Stack[Settings]) -> Outputs:
     return Outputs(
         vpc_id=network.vpc.id,
         vpc_cidr=settings.vpc_cidr,
+        public_cidr=public_block(settings.vpc_cidr),
         public_subnet_ids=pulumi.Output.all(*network.ids("public")),
         app_subnet_ids=pulumi.Output.all(*network.ids("app")),
         data_subnet_ids=pulumi.Output.all(*network.ids("data")),

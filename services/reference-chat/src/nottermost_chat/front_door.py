@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from nottermost_chat.errors import RateLimited, StartError
 from nottermost_chat.gateway.gateway import Gateway
+from nottermost_chat.proxies import Proxies
 
 SOCKET_PATH: Final = b"/ws"
 HEAD_WITHIN_S: Final = 10.0  # how long a peer may take to say what it wants
@@ -34,9 +35,9 @@ _log = logging.getLogger("nottermost_chat.socket")
 class _HttpOrSocket(HttpToolsProtocol):
     """uvicorn's HTTP, but an upgrade at /ws goes to the gateway."""
 
-    def __init__(self, gateway: Gateway | None, **parts: Any) -> None:
+    def __init__(self, gateway: Gateway | None, proxies: Proxies, **parts: Any) -> None:
         super().__init__(**parts)
-        self._gateway = gateway
+        self._gateway, self._proxies = gateway, proxies
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -76,12 +77,8 @@ class _HttpOrSocket(HttpToolsProtocol):
         _feed(protocol, b"\r\n".join(head) + b"\r\n\r\n")
 
     def _remote(self) -> str:
-        """Who asks: the peer, or whom a trusted proxy names. The last name is the proxy's own; the client may forge others."""
-        peer = self.client[0] if self.client else ""
-        if peer not in self.config.forwarded_allow_ips:
-            return peer
-        named = [value for name, value in self.headers if name == b"x-forwarded-for"]
-        return named[-1].rpartition(b",")[2].strip().decode("ascii", "replace") if named else peer
+        forwarded = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        return self._proxies.find_client(self.client[0] if self.client else "", forwarded)
 
 
 def _make_socket(gateway: Gateway, remote: str) -> Any:
@@ -143,20 +140,21 @@ async def listen(app: AsgiApp, host: str, port: int, *, gateway: Gateway | None 
     """Serve `app`, and with a gateway sockets at /ws.
 
     Args:
-        proxies: addresses, with commas between, of proxies that say in X-Forwarded-For who really asks.
+        proxies: addresses and networks, with commas between, of proxies that say in X-Forwarded-For who really asks.
 
-    Raises: StartError when the port cannot be had.
+    Raises: StartError when the port cannot be had, or for a proxy that is neither.
     """
-    trusted = [proxy.strip() for proxy in proxies.split(",") if proxy.strip()]
+    trusted = Proxies(proxies)
     config = uvicorn.Config(
         app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False, date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S, proxy_headers=bool(trusted), forwarded_allow_ips=trusted,
+        timeout_keep_alive=KEEP_ALIVE_S, proxy_headers=bool(trusted.networks),
+        forwarded_allow_ips=[str(network) for network in trusted.networks],
     )  # fmt: skip
     config.load()
     state = ServerState()
 
     def make_protocol() -> _HttpOrSocket:
-        return _HttpOrSocket(gateway, config=config, server_state=state, app_state={})
+        return _HttpOrSocket(gateway, trusted, config=config, server_state=state, app_state={})
 
     loop = asyncio.get_running_loop()
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from nottermost_chat.proxies import Proxies
 from nottermost_chat.settings import load_secrets, load_settings
 from nottermost_chat.stack.artifacts import find_program
 from nottermost_chat.stack.compose import check_compose, render_env
@@ -121,6 +122,7 @@ def test_the_chat_understands_its_environment(env: dict[str, str]) -> None:
     environment = {name: substitute(str(value), env) for name, value in raw.items()}
     settings, secrets = load_settings(environment), load_secrets(environment)
     assert settings.public_url == "http://127.0.0.1:3000"
+    assert Proxies(settings.trusted_proxies).find_client("172.18.0.5", [b"198.51.100.7"]) == "198.51.100.7"
     assert secrets.database_password
     assert not secrets.signing_keys or parse_keys(secrets.signing_keys).keys
 

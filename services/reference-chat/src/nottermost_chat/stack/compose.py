@@ -35,6 +35,8 @@ STOP_GRACE: Final = "75s"  # a gateway drains for at most 60 s
 # What needs a profile's services has to bring them: a dependency in a profile that is off is an error.
 INFRA: Final = ("infra", "apps", "edge", "ui")
 APPS: Final = ("apps", "edge", "ui")
+# HAProxy has some address of these, which Docker chooses (RFC 1918). Nobody else reaches a role: none has a port outside.
+PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 NOT_NATIVE: Final = {"haproxy", "toxiproxy"}  # rendered apart; only for chaos
 # A signed link holds the host, which has to mean the server both in a container and in a browser: names below
 # `localhost` are this machine to browsers, and this one is the container to the others.
@@ -173,6 +175,7 @@ def _environment() -> dict[str, str]:
         "HOST": ANYWHERE,
         "PORT": str(CHAT_PORT),
         "METRICS_PORT": str(METRICS_PORT),
+        "TRUSTED_PROXIES": ",".join(PRIVATE),
         "PUBLIC_URL": f"http://127.0.0.1:${{WEB_PORT:-{PAGE_PORT}}}",
         "STORE": "${CHAT_STORE:-dynamodb}",
         "DATABASE_HOST": _at("postgres"),
