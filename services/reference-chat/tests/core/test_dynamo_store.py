@@ -515,7 +515,7 @@ async def test_an_edit_in_the_middle_of_a_trim_goes_with_its_message(
     """What the removal had not seen when it began is seen before the entry that leads to it goes."""
     entry = await say(store, "1", "hello")
     await say(store, "2", "bye")
-    edits = []
+    edits: list[Entry] = []
 
     async def edit_once(**_: Any) -> None:
         if not edits:

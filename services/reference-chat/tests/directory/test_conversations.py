@@ -80,6 +80,7 @@ async def test_the_list_of_a_user(directory: Directory, new_user: NewUser, chang
     assert [row.role for row in listed] == [Role.GUEST, Role.OWNER, Role.MEMBER]
     assert listed[1].cursor == Cursor(channel, ada, 7, 5, 1, 9)
     assert [row.active_at - NOW for row in listed] == [9, 5, 0]
+    assert await conversations.list_of(ada, limit=2) == listed[:2]
     assert await conversations.list_of(ada, [channel, "nowhere"]) == [listed[1]]
     assert await conversations.in_workspace(ada, here) == [channel]
     assert await conversations.people([channel, group, direct]) == {

@@ -29,6 +29,7 @@ from nottermost_chat.ports import Cursor
 from nottermost_chat.protocol import Own, to_time
 from nottermost_chat.services import Services
 
+LISTED_MAX = 2_000  # what a side bar can show; a list of 100,000 would be 60 MB
 CHANGES_MAX = 200  # more have changed: the client reads its whole list
 CHANGES_OVERLAP_MS = 5_000  # activity is noted a moment after the append: the next call looks back this far
 
@@ -43,8 +44,9 @@ _TYPES = {
 
 
 async def list_conversations(services: Services, caller_id: str) -> list[shapes.ConversationView]:
-    """All of the caller's conversations, last active first."""
-    return await _views(services, caller_id, await services.directory.conversations.list_of(caller_id))
+    """The caller's conversations, last active first; whoever is in more than LISTED_MAX finds the others by name."""
+    places = await services.directory.conversations.list_of(caller_id, limit=LISTED_MAX)
+    return await _views(services, caller_id, places)
 
 
 async def list_changes(services: Services, caller_id: str, since_ms: int) -> shapes.ConversationChanges:

@@ -18,7 +18,7 @@ PATIENCE_S: Final = 1.0  # a handler that takes longer is polled for, with its p
 CLOSE_S: Final = 5.0  # to commit and to leave the group; then the brokers notice by themselves
 SCAN_QUIET_S: Final = 10.0  # nothing came for so long, and the end is not reached
 SESSION_MS: Final = 6000  # the least that brokers allow: after it the partitions of a killed member move
-HEARTBEAT_MS: Final = 1000  # the others learn of a change with their next one
+HEARTBEAT_MS: Final = 300  # the others learn of a change with their next one; what moves is not read meanwhile
 STUCK_MS: Final = 30_000  # a process that does not poll for so long hangs: others take over
 COMMIT_MS: Final = 500  # a crash repeats at most this much, which is allowed
 FETCH_BYTES_MAX: Final = 262_144  # a partition and fetch
@@ -194,8 +194,8 @@ class GroupMember(_Polled):
         self._term += 1
         self._terms |= {one.partition: self._term for one in partitions}
         consumer.incremental_assign(partitions)
-        if self._paused and partitions:
-            consumer.pause(partitions)
+        if partitions:  # one that was paused when it moved away would still be so, and never be read again
+            (consumer.pause if self._paused else consumer.resume)(partitions)
         logger.info("log_assigned", group=self._group, partitions=sorted(self._terms))
 
     def _place(self, partitions: list[TopicPartition]) -> list[TopicPartition]:

@@ -19,7 +19,7 @@ NO_INVITE: Final = shapes.JoinRequest()  # a public channel is joined without a 
 async def list_conversations(
     request: ApiRequest, changed_since: OptionalTime = ""
 ) -> list[shapes.ConversationView] | shapes.ConversationChanges:
-    """All of the caller's conversations, last active first; with `changed_since`, what has changed."""
+    """The caller's conversations, last active first, at most 2,000; with `changed_since`, what has changed."""
     since = parse_time("changed_since", changed_since)
     if since is None:
         return await conversations.list_conversations(*request.who)

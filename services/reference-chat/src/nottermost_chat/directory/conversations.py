@@ -174,12 +174,21 @@ class Conversations(AppliedMemberships, Invites):
 
     @reads
     def list_of(
-        self, connection: Connection, user_id: str, conversation_ids: Sequence[str] | None = None
+        self,
+        connection: Connection,
+        user_id: str,
+        conversation_ids: Sequence[str] | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[ConversationOfUser]:
-        """The conversations that the user is in (of those named, if any are), last active first."""
+        """The conversations that the user is in (of those named, if any are), last active first.
+
+        Args:
+            limit: only so many of all.
+        """
         stays = _stays_of(user_id).where(ACTIVE)
         if conversation_ids is None:
-            parts = [stays]
+            parts = [stays if limit is None else stays.order_by(ACTIVE_AT.desc()).limit(limit)]
         else:
             column = memberships.c.conversation_id
             parts = [stays.where(one_of(connection, column, part)) for part in chunks(conversation_ids)]

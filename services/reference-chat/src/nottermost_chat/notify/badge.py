@@ -14,7 +14,7 @@ CONVERSATIONS_MAX = 200  # the last active ones: what waits longer elsewhere is 
 
 async def count_badge(directory: Directory, store: MessageStore, clock: Clock, user_id: str) -> int:
     """As the page counts: mentions in channels, everything unread elsewhere, nothing where it is muted."""
-    places = (await directory.conversations.list_of(user_id))[:CONVERSATIONS_MAX]
+    places = await directory.conversations.list_of(user_id, limit=CONVERSATIONS_MAX)
     ids = [place.conversation.conversation_id for place in places]
     heads, mentions, levels = await asyncio.gather(
         store.heads(ids), directory.cursors.count_mentions(user_id, ids), directory.notifications.levels(user_id)
