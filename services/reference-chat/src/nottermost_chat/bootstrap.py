@@ -41,6 +41,7 @@ from nottermost_chat.private_file import write_private_file
 from nottermost_chat.pseudonyms import PSEUDONYMS, Pseudonyms
 from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Settings
+from nottermost_chat.trust import trusted
 from nottermost_chat.webhooks import Poster, SecretBox
 from nottermost_chat.welcome import WelcomeAccount, make_welcome
 from nottermost_chat.workers import housekeeping, removing
@@ -158,7 +159,7 @@ async def running_chat(services: Embedded) -> AsyncIterator[int]:
     hooks = HookConsumer(directory, services.queues.webhook)
     sender = HookSender(
         directory=directory, store=services.store, queue=services.queues.webhook, box=services.secret_box,
-        poster=Poster(clock, private=settings.webhook_private), clock=clock,
+        poster=Poster(clock, private=settings.webhook_private, trust=trusted(settings.authorities)), clock=clock,
     )  # fmt: skip
     canary = Canary(services)
     app = create_app(services, canary.status, link_secret=_link_secret(settings.data))

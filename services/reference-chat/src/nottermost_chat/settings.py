@@ -68,7 +68,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     host: str = "127.0.0.1"
     port: int = 3000
     public_url: str = ""  # as users reach it; "": http://host:port
-    trusted_proxies: str = ""  # addresses of load balancers, with commas between: they say who really asks
+    trusted_proxies: str = ""  # addresses and networks of load balancers, with commas between: they say who really asks
     log_level: str = "info"
     heartbeat_s: int = 30  # routers drop idle connections at 60 s and more
     heartbeat_timeout_s: int = 60
@@ -123,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     fcm_url: str = "https://fcm.googleapis.com"
     apns_url: str = "https://api.push.apple.com"  # for apps in development: api.sandbox.push.apple.com
     webhook_private: bool = False  # webhooks may go to http and to addresses of our own network: for tests
+    authorities: str = ""  # a PEM file of more whose certificates push services and receivers of webhooks may have
     oidc_issuer: str = ""  # whose tokens are taken beside our own
     oidc_client: str = ""
     ingest: str = ""  # addresses with commas between, or one name that resolves to all

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from nottermost_chat.testing.push_services import (
     WebPushService,
     serving,
 )
+from nottermost_chat.trust import trusted
 
 NOTICE = Notice(News.MENTION, "01CONVERSATION", 7, 3)
 READ = Notice(News.READ, "01CONVERSATION", 7, 2)
@@ -115,6 +117,24 @@ async def test_a_service_that_is_away_is_left_alone(here: Here, clock: ShiftedCl
     assert len(here.service.raw) == came
     clock.ahead_s += 3
     assert (await here.send()).outcome is Outcome.SENT
+
+
+async def test_authorities_of_ones_own(
+    keys: PushKeys, clock: ShiftedClock, web_push: WebPushService, certificate: Certificate, tmp_path: Path
+) -> None:
+    """A service whose certificate the settings name is told; with the usual ones alone it counts as away."""
+    outcomes = []
+    for authorities in ("", str(certificate.path)):
+        settings = Settings(push_private=True, authorities=authorities)
+        async with open_push_services(keys, settings, Metrics(), clock) as opened:
+            sent = await opened[PushKind.WEBPUSH].send(browser_at(web_push), NOTICE)
+            outcomes.append(sent.outcome)
+    assert outcomes == [Outcome.LATER, Outcome.SENT]
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for wrong in (empty, tmp_path / "nowhere.pem"):
+        with pytest.raises(StartError, match="NOTTERMOST_AUTHORITIES"):
+            trusted(str(wrong))
 
 
 async def test_nobody_there(keys: PushKeys, clock: ShiftedClock, certificate: Certificate) -> None:

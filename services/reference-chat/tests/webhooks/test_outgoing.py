@@ -129,7 +129,7 @@ async def nothing_waits(chat: RunningChat) -> bool:
 
 
 async def test_a_failed_delivery_is_seen_and_replayed(place: Place, receiver: Receiver) -> None:
-    """It waits for its next attempt; an admin sends it again at once, under the same id."""
+    """It waits for its next attempt; an admin sends it again at once, under the same id, and sees that it went through."""
     hook = await place.hook(receiver, "message")
     receiver.statuses = [500]
     await place.chat.say(place.channel_id, place.owner, "hello")
@@ -144,6 +144,11 @@ async def test_a_failed_delivery_is_seen_and_replayed(place: Place, receiver: Re
     assert failed["delivery_id"] == first["delivery_id"]
     await place.call("POST", f"/webhooks/{hook['webhook_id']}/deliveries/{failed['delivery_id']}/replay", 202)
     assert check(await receiver.next(), hook["secret"])["delivery_id"] == first["delivery_id"]
+
+    async def is_delivered() -> bool:
+        return [(row["state"], row["attempts"]) for row in await place.deliveries(hook)] == [("delivered", 1)]
+
+    await wait_until(is_delivered)  # the replay's first attempt, not the second one that comes half a minute later
     await place.call("POST", f"/webhooks/{hook['webhook_id']}/deliveries/unknown/replay", 404)
 
 

@@ -110,10 +110,11 @@ async def replay(
         raise NotFound(f"webhook {webhook_id} has no failed delivery {delivery_id}")
     if row.event == TEST:
         return await test(services, caller_id, workspace_id, webhook_id)
+    # First, because whoever does the job notes what came of it, and may be done before `put` returns.
+    await services.directory.webhooks.note(msgspec.structs.replace(row, state=DeliveryState.RETRYING))
     if row.state is not DeliveryState.DEAD or not await services.queues.webhook.revive([row.job_id]):
         job = HookJob(webhook_id, row.event, delivery_id, row.conversation_id, row.epoch, row.seq)
         await services.queues.webhook.put([msgspec.json.encode(job)])
-    await services.directory.webhooks.note(msgspec.structs.replace(row, state=DeliveryState.RETRYING))
     return shapes.DeliveryStarted(delivery_id=delivery_id)
 
 

@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-import certifi
 import httpcore
 import msgspec
 
@@ -16,6 +15,7 @@ from nottermost_chat.errors import Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.notify.port import Outcome, Sent
 from nottermost_chat.resilience import POLICIES, Guard
+from nottermost_chat.trust import trusted
 from nottermost_chat.webhooks.addresses import CheckedNetwork, ForbiddenAddress
 
 ORIGINS_MAX: Final = 256  # browsers know a handful of services; who makes them up pushes out the one used longest ago
@@ -74,7 +74,7 @@ class Line:
         self._metrics, self._monotonic = metrics, monotonic
         self._guards: OrderedDict[str, Guard] = OrderedDict()
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or ssl.create_default_context(cafile=certifi.where()),
+            ssl_context=trust or trusted(),
             network_backend=CheckedNetwork(private=private), http1=http1, http2=True,
             max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S,
         )  # fmt: skip

@@ -14,18 +14,20 @@ from nottermost_chat.notify.line import Line
 from nottermost_chat.notify.port import PushService
 from nottermost_chat.notify.web_push import WebPush
 from nottermost_chat.settings import Settings
+from nottermost_chat.trust import trusted
 
 
 @asynccontextmanager
 async def open_push_services(
     keys: PushKeys, settings: Settings, metrics: Metrics, clock: Clock, *, trust: ssl.SSLContext | None = None
 ) -> AsyncIterator[Mapping[PushKind, PushService]]:
-    """By kind; what has no key is absent. `trust`: whose certificates are believed; None: the usual authorities."""
+    """By kind; what has no key is absent. `trust`: whose certificates are believed; None: as the settings say."""
+    believed = trust or trusted(settings.authorities)
     services: dict[PushKind, PushService] = {}
     async with AsyncExitStack() as stack:
 
         def dial(kind: PushKind, *, private: bool = True, http1: bool = True) -> Line:
-            line = Line(kind, metrics, clock.monotonic, private=private, trust=trust, http1=http1)
+            line = Line(kind, metrics, clock.monotonic, private=private, trust=believed, http1=http1)
             stack.push_async_callback(line.close)
             return line
 

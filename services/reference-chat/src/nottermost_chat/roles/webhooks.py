@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from nottermost_chat import backends
 from nottermost_chat.roles.parts import serving_operations
 from nottermost_chat.roles.process import Process
+from nottermost_chat.trust import trusted
 from nottermost_chat.webhooks import Poster, SecretBox
 from nottermost_chat.workers.webhooks import HookConsumer, HookSender
 from nottermost_chat.working import working
@@ -24,7 +25,7 @@ async def run(process: Process) -> AsyncIterator[int]:
         sender = HookSender(
             directory=directory, store=store, queue=queue,
             box=SecretBox.find(process.secrets.webhook_key, settings.data),
-            poster=Poster(clock, private=settings.webhook_private), clock=clock,
+            poster=Poster(clock, private=settings.webhook_private, trust=trusted(settings.authorities)), clock=clock,
         )  # fmt: skip
         await stack.enter_async_context(
             working(consumer=log.consume(process.role, consumer.handle), sender=sender.run())

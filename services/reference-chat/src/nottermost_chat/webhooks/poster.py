@@ -4,11 +4,11 @@ import asyncio
 import ssl
 from typing import Final
 
-import certifi
 import httpcore
 import msgspec
 
 from nottermost_chat.clock import Clock
+from nottermost_chat.trust import trusted
 from nottermost_chat.webhooks.addresses import CheckedNetwork
 from nottermost_chat.webhooks.payload import sign
 
@@ -53,7 +53,7 @@ class Poster:
         """
         self._clock = clock
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or ssl.create_default_context(cafile=certifi.where()),
+            ssl_context=trust or trusted(),
             network_backend=CheckedNetwork(private=private), max_connections=CONNECTIONS_MAX,
             keepalive_expiry=KEEP_S, retries=0,
         )  # fmt: skip

@@ -86,7 +86,7 @@ class HookSender:
             return  # nobody wants it any more
         answer = await self._tell(hook, wanted)
         if answer.taken:
-            if wanted.is_test or job.attempt > 1:
+            if wanted.is_test or job.attempt > 1 or await self._is_noted(wanted):
                 await self._note(job, wanted, DeliveryState.DELIVERED, answer)
         elif answer.gone:
             await self._directory.webhooks.change(hook.webhook_id, active=False)
@@ -125,6 +125,10 @@ class HookSender:
         if not entry.message_id or wanted.event == HookEvent.MEMBERSHIP:
             return entry, None
         return entry, await self._store.full_message(entry.conversation_id, entry.message_id)
+
+    async def _is_noted(self, wanted: HookJob) -> bool:
+        """Whether it failed before: a delivery that is replayed begins with attempt 1 again."""
+        return await self._directory.webhooks.delivery(wanted.delivery_id) is not None
 
     async def _note(self, job: Job, wanted: HookJob, state: DeliveryState, answer: Answer) -> None:
         await self._directory.webhooks.note(
