@@ -49,6 +49,9 @@ class Pictures:
         if picture is not None:
             if picture.members_seq < members_seq:  # an epoch of its own or a trimmed log: the head is right
                 picture = msgspec.structs.replace(picture, members_seq=members_seq)
+            known = self._known.get(conversation_id)  # it may have moved meanwhile
+            if known is not None and known.members_seq > picture.members_seq:
+                return picture
             self._known[conversation_id] = picture
             self._known.move_to_end(conversation_id)
             if len(self._known) > PICTURES_MAX:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -25,8 +25,13 @@ from nottermost_chat.ports import (
     version_at,
 )
 from nottermost_chat.settings import Secrets, Settings, Store
+from nottermost_chat.workers.archiver import Archiver
+from nottermost_chat.workers.audit import Auditor
 from nottermost_chat.workers.indexer import Indexer, make_document
 from nottermost_chat.workers.projector import Projector
+
+if TYPE_CHECKING:
+    from nottermost_chat.archive import Archive
 
 CONVERSATIONS_PAGE: Final = 200
 MESSAGES_PAGE: Final = 200
@@ -45,6 +50,7 @@ class Sources:
     directory: Directory
     search: SearchIndex
     log: EventLog
+    archive: "Archive | None" = None  # None: nothing is archived here
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -147,9 +153,22 @@ def _projector(sources: Sources) -> Handler:
     return Projector(sources.directory, Pictures(sources.directory.conversations, sources.store)).handle
 
 
+def _auditor(sources: Sources) -> Handler:
+    return Auditor(sources.store, sources.directory).handle
+
+
+def _archiver(sources: Sources) -> Handler:
+    if sources.archive is None:
+        raise BadRequest("nothing is archived here: install nottermost-chat[cluster], or name the archive's bucket")
+    return Archiver(sources.archive, sources.store, sources.directory, every_s=0).handle
+
+
 # A consumer belongs here when a record that it has handled changes nothing the second time.
-REPLAYABLE: Final[Mapping[str, Callable[[Sources], Handler]]] = {"indexer": _indexer, "projector": _projector}
+REPLAYABLE: Final[Mapping[str, Callable[[Sources], Handler]]] = {
+    "indexer": _indexer, "projector": _projector, "audit": _auditor, "archiver": _archiver,
+}  # fmt: skip
 NOT_REPLAYABLE: Final[Mapping[str, str]] = {
+    "counts": "each conversation is counted from where it was left, and nothing is counted again",
     "fanout": "fan-out keeps nothing: replay `projector`, which makes who is in which conversation, and what a"
     " connection lacks its gateway fetches",
     "notifier": "people would be told again what they were told then",
@@ -219,7 +238,10 @@ async def open_sources(settings: Settings, secrets: Secrets) -> AsyncIterator[So
         from nottermost_chat.bootstrap import open_services
 
         async with open_services(settings) as services:
-            yield Sources(store=services.store, directory=services.directory, search=services.search, log=services.log)
+            yield Sources(
+                store=services.store, directory=services.directory, search=services.search, log=services.log,
+                archive=services.archive,
+            )  # fmt: skip
         return
     from nottermost_chat import backends
     from nottermost_chat.roles import Role, make_process
@@ -230,4 +252,5 @@ async def open_sources(settings: Settings, secrets: Secrets) -> AsyncIterator[So
         store = await stack.enter_async_context(backends.store(process))
         log = await stack.enter_async_context(backends.log(process, store))
         search = await stack.enter_async_context(backends.search(process))
-        yield Sources(store=store, directory=directory, search=search, log=log)
+        archive = await stack.enter_async_context(backends.archive(process)) if settings.archive_bucket else None
+        yield Sources(store=store, directory=directory, search=search, log=log, archive=archive)

@@ -84,11 +84,6 @@ POLICIES: Final = {
             user_sees="scrolling back stops at the oldest message of the store and asks to try again",
         ),
         Policy(
-            dependency="jobs", timeout_s=5.0,
-            degrades="the consumer of the log stops before the record, and goes on there",
-            user_sees="notifications and webhooks are late",
-        ),
-        Policy(
             dependency="ingest", timeout_s=3.0,
             degrades="another ingest takes over at once; with none left sends are refused as `unavailable`",
             user_sees="nothing with one of two; else as without a message store",

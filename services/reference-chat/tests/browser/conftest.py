@@ -13,13 +13,12 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from nottermost_chat.testing.browser import People, find_chromium, running_browser
-from nottermost_chat.testing.cluster import UNLIMITED, using_cluster
+from nottermost_chat.testing.cluster import ON_CLUSTER, UNLIMITED, using_cluster
 from nottermost_chat.testing.process import Chat, ChatProcess, OwnChat, running_process
 
 LIMITS = {f"NOTTERMOST_{name}": value for name, value in UNLIMITED.items()}  # one address, few people, many messages
 FAILED = pytest.StashKey[bool]()
 EMBEDDED = "embedded"
-CLUSTER = pytest.param("cluster", marks=[pytest.mark.slow, pytest.mark.timeout(600)])  # others may have it alone
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,7 +49,7 @@ async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ch
         yield process
 
 
-@pytest.fixture(params=[EMBEDDED, CLUSTER])
+@pytest.fixture(params=[EMBEDDED, ON_CLUSTER])
 def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
     """Each test runs against the chat in one process, and unchanged against the cluster behind its load balancer."""
     if request.param == EMBEDDED:
@@ -60,9 +59,12 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
             yield cluster
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=[{}, CLUSTER])
+@pytest_asyncio.fixture(loop_scope="session", params=[{}, ON_CLUSTER])
 async def own_chat(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[OwnChat]:
-    """A chat that the test may kill. A test that brings a parameter, what to add to the environment, has one process."""
+    """A chat that the test may kill: one process, then the cluster.
+
+    A test that brings settings of its own, as a parameter, runs on one process with them.
+    """
     if request.param == "cluster":
         with using_cluster(alone=True) as cluster:
             yield cluster

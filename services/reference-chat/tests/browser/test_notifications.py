@@ -11,6 +11,7 @@ from playwright.async_api import CDPSession, expect
 
 from nottermost_chat.notify.keys import encode
 from nottermost_chat.testing.browser import People, Person
+from nottermost_chat.testing.cluster import ON_CLUSTER
 from nottermost_chat.testing.process import Chat, OwnChat
 from nottermost_chat.testing.push_services import Browser
 
@@ -69,7 +70,7 @@ async def shown(person: Person, wanted: list[dict[str, str]]) -> None:
     )
 
 
-@pytest.mark.parametrize("own_chat", [WITH_KEY], indirect=True)
+@pytest.mark.parametrize("own_chat", [WITH_KEY, ON_CLUSTER], indirect=True)
 async def test_a_push_is_shown_and_taken_back(own_chat: OwnChat, people: People) -> None:
     """Permission, subscription, a push while the page looks away, and reading elsewhere."""
     ann, bob = await people.arrive_all(own_chat.url, "Ann", "Bob")
@@ -101,7 +102,7 @@ async def test_a_push_is_shown_and_taken_back(own_chat: OwnChat, people: People)
     await shown(bob, [])
 
 
-@pytest.mark.parametrize("own_chat", [WITH_KEY], indirect=True)
+@pytest.mark.parametrize("own_chat", [WITH_KEY, ON_CLUSTER], indirect=True)
 async def test_without_a_push_service(own_chat: OwnChat, people: People) -> None:
     """A browser that reaches none says so, and notifies while its page is open."""
     bob = await people.arrive(own_chat.url, "Bob")

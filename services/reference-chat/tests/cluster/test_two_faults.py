@@ -14,15 +14,18 @@ from nottermost_chat.testing.history import Result
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the first of all starts the cluster
 
 RATE_PER_S = 20.0
+BACK_S_MAX = 30.0  # on a busy machine; how fast it is on a quiet one, `make chaos` says
 
 
-@pytest.mark.parametrize("name", ["kill-ingest", "kill-gateway"])
+@pytest.mark.parametrize("name", ["kill-gateway", "kill-kafka"])
 def test_nothing_is_lost(cluster_alone: Cluster, name: str) -> None:
-    """SIGKILL of one of two while people talk: each acknowledged message is seen once, in order, by everybody."""
-    site = Site(stack=cluster_alone.stack, store=Store.POSTGRES)
+    """SIGKILL of a role and of a server while people talk: each acknowledged message is seen once, in order, by everybody."""
+    site = Site(stack=cluster_alone.stack, store=Store(cluster_alone.store))
     (fault,) = [fault for fault in all_faults() if fault.name == name]
     phase = asyncio.run(run_fault(site, fault, rate_per_s=RATE_PER_S))
     assert phase.result is Result.VALID, (phase.verdict.reason, phase.verdict.worst)
     assert phase.outage is not None
     assert phase.outage.acked
     assert phase.outage.first_s is not None
+    away_s = 0.0 if fault.aim_s is not None else phase.healed_s  # of Kafka there is but one
+    assert phase.outage.first_s < away_s + BACK_S_MAX

@@ -5,12 +5,10 @@ erased. Everything goes in and comes out where users, other programs and operato
 import asyncio
 import hashlib
 import hmac
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -23,65 +21,16 @@ from nottermost_chat.directory import HookEvent
 from nottermost_chat.pseudonyms import find_pseudonyms
 from nottermost_chat.roles import Process, Role, make_process
 from nottermost_chat.settings import load_secrets, load_settings
-from nottermost_chat.stack.process import inherited_environment
-from nottermost_chat.testing.cluster import Cluster
 from nottermost_chat.testing.people import PASSWORD, Person, read
 from nottermost_chat.testing.push_services import Browser, WebPushService, serving
 from nottermost_chat.testing.raw_socket import RawSocket
 from nottermost_chat.testing.receiver import Received, Receiver, receiving
-from nottermost_chat.testing.running import SEEN_WITHIN_S
+from nottermost_chat.testing.town import Town, until
 from nottermost_chat.webhooks import HookJob
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # the first of all starts the cluster
 
-POLL_S: Final = 0.1
 HOUR_MS: Final = 3_600_000
-CLI_S_MAX: Final = 60.0  # its imports take 2 s alone, on a busy machine ten times as long
-
-T = TypeVar("T")
-
-
-class Town:
-    """A cluster, people whom nobody else knows, and a workspace of theirs with a public channel."""
-
-    def __init__(self, cluster: Cluster, http: httpx.AsyncClient) -> None:
-        self.cluster, self._http = cluster, http
-        self.environment = cluster.stack.environment()
-
-    async def open(self) -> None:
-        self.ann, self.bob = await self.join("ann"), await self.join("bob")
-        self.workspace_id = await self.ann.workspace("W", self.bob)
-        self.place = await self.ann.channel(self.workspace_id, "town", self.bob)
-
-    async def join(self, name: str) -> Person:
-        """A new account."""
-        unique = f"{name}{Clock().new_id().lower()}"
-        body = {"email": f"{unique}@example.org", "username": unique, "password": PASSWORD}
-        session = read(await self._http.post("/api/users/auth/register", json=body), 201)
-        return Person(
-            http=self._http, user_id=session["user"]["user_id"], name=unique, device_id=session["user"]["device_id"],
-            access_token=session["access_token"], refresh_token=session["refresh_token"],
-        )  # fmt: skip
-
-    async def run(self, *arguments: str) -> Any:
-        """What `nottermost chat …` prints with --json."""
-        command = (str(Path(sys.executable).with_name("nottermost")), "chat", *arguments, "--json")
-        process = await asyncio.create_subprocess_exec(
-            *command, env=inherited_environment() | self.environment, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(CLI_S_MAX):
-            out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        return msgspec.json.decode(out)
-
-
-@pytest.fixture
-async def town(cluster: Cluster) -> AsyncIterator[Town]:
-    async with httpx.AsyncClient(base_url=cluster.url, timeout=30) as http:
-        town = Town(cluster, http)
-        await town.open()
-        yield town
 
 
 @pytest.fixture
@@ -90,14 +39,6 @@ def process(town: Town, monkeypatch: pytest.MonkeyPatch) -> Process:
     for name, value in town.environment.items():
         monkeypatch.setenv(name, value)
     return make_process(Role.KEEPER, load_settings(town.environment), load_secrets(town.environment))
-
-
-async def until(look: Callable[[], Awaitable[T]], holds: Callable[[T], bool]) -> T:
-    """What is seen once it holds, of what tells nobody when it changes. Raises: TimeoutError."""
-    async with asyncio.timeout(SEEN_WITHIN_S):
-        while not holds(seen := await look()):  # noqa: ASYNC110 - see above
-            await asyncio.sleep(POLL_S)
-        return seen
 
 
 def message_at(place: str, message_id: str) -> str:

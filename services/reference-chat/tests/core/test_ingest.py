@@ -312,6 +312,28 @@ async def test_a_repeated_join_of_a_crowd_changes_nothing(tmp_path: Path) -> Non
             assert (await writing.directory.conversations.among(place, [users[9]]))[users[9]].role is Role.ADMIN
 
 
+async def test_who_goes_leaves_those_behind_it_in_a_crowd(tmp_path: Path) -> None:
+    """The caller whose request carries those of others goes away before it is stored: the others are stored."""
+    async with open_writing(tmp_path, clock=StoppedClock()) as writing:
+        users = await writing.users(*(f"u{number}" for number in range(9)))
+        place = await writing.conversation(users[0], kind=ConversationKind.CHANNEL)
+        joins = [
+            writing.ingest.submit(
+                AppendRequest(
+                    kind="membership", conversation_id=place, actor_id=user, op_id=f"join-{user}",
+                    changes=((user, Role.MEMBER),), joins=True,
+                )
+            )
+            for user in users[1:]
+        ]  # fmt: skip
+        await asyncio.gather(*joins[:5])
+        joins[5].cancel()  # the first of those that share an entry
+        async with asyncio.timeout(20):
+            await asyncio.gather(*joins[6:])
+        inside = await writing.directory.conversations.among(place, users)
+        assert inside.keys() >= {*users[:6], *users[7:]}
+
+
 async def test_what_is_so_already_is_answered_and_not_stored(writing: Writing) -> None:
     """A second departure, a join of who is in, a role that somebody has: the entry that made it so, and no other."""
     ann, bob, cat = await writing.users("ann", "bob", "cat")
@@ -671,6 +693,17 @@ async def test_failing_receipts_do_not_stop_sends(tmp_path: Path) -> None:
             assert (await writing.directory.cursors.of_user(ann, [place]))[place].read_seq == sent.seq
 
 
+async def test_acknowledgements_in_any_order_mark_the_newest(writing: Writing) -> None:
+    """One's own message is read, also when an older one is acknowledged after it."""
+    (ann,) = await writing.users("ann")
+    place = await writing.conversation(ann)
+    older, newer = [(await writing.say(place, ann)).entry for _ in range(2)]
+    await writing.receipts.flush()
+    for entry in (newer, older):
+        writing.receipts.mark_sent(entry)
+    assert writing.receipts._sent[place, ann] == newer
+
+
 async def test_marks_beyond_the_head_are_bounded(writing: Writing) -> None:
     """Nobody has received or read what is not there: absurd numbers change nothing and break nothing."""
     ann, bob, eve = await writing.users("ann", "bob", "eve")
@@ -767,6 +800,28 @@ async def test_the_time_of_an_entry_never_falls(tmp_path: Path) -> None:
         assert times == sorted(times)
 
 
+async def test_a_removal_that_the_directory_refused_is_not_passed_over(tmp_path: Path) -> None:
+    """Stored, but not applied because the directory was away: the repeat, or else the next change, applies it first."""
+    async with open_writing(tmp_path) as writing:
+        ann, bob, cat = await writing.users("ann", "bob", "cat")
+        place = await writing.conversation(ann, bob)
+        await writing.say(place, bob)
+        memberships = writing.ingest._memberships
+        apply = memberships.apply
+
+        async def refuse(_: object) -> None:
+            raise Unavailable("the directory is away")
+
+        memberships.apply = refuse  # type: ignore[method-assign, assignment]
+        with pytest.raises(Unavailable):
+            await writing.change(place, ann, (bob, None))
+        memberships.apply = apply  # type: ignore[method-assign]
+        await writing.change(place, ann, (cat, Role.MEMBER))
+        assert (await writing.directory.conversations.among(place, [ann, bob, cat])).keys() == {ann, cat}
+        with pytest.raises(NotAMember):
+            await writing.say(place, bob)
+
+
 # --- resume -----------------------------------------------------------------------------------
 
 
@@ -792,3 +847,33 @@ async def test_missed_answers_everything_or_reset(tmp_path: Path) -> None:
         assert len((await ask((1, 6))).entries) == 2
         assert (await writing.ingest.missed(ann, "nowhere", (1, 1))).reset
         assert Head("nowhere").seq == 0
+
+
+class TrimmedMeanwhile:
+    """A message store that is trimmed after its head was read, before its entries are."""
+
+    def __init__(self, store: MessageStore, floor: int) -> None:
+        self._store, self._floor, self.limits = store, floor, store.limits
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def entries(self, conversation_id: str, after_seq: int, limit: int) -> list[Entry]:
+        if self._floor:
+            await self._store.trim(conversation_id, self._floor)
+        return await self._store.entries(conversation_id, after_seq, limit)
+
+
+@pytest.mark.parametrize(("floor", "resets"), [(2, False), (4, True), (99, True)])
+async def test_missed_never_answers_a_part(tmp_path: Path, floor: int, resets: bool) -> None:
+    """What a trim takes away in the middle of the question is told as a reset."""
+    async with open_writing(tmp_path) as below:
+        (ann,) = await below.users("ann")
+        place = await below.conversation(ann)
+        for number in range(7):
+            await below.say(place, ann, str(number))
+        trimmed = cast("MessageStore", TrimmedMeanwhile(below.store, floor))
+        async with open_writing(tmp_path, directory=below.directory, store=trimmed, instance="two") as writing:
+            missed = await writing.ingest.missed(None, place, (1, 3))
+            assert missed.reset is resets
+            assert [entry.seq for entry in missed.entries] == ([] if resets else [4, 5, 6, 7, 8])

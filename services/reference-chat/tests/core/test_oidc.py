@@ -1,4 +1,7 @@
-"""Tokens of an identity provider: which are taken, and what happens while it is away."""
+"""Tokens of an identity provider: its forms and keys, and what happens while it is away.
+
+What every token has to stand is in `ports/test_identity_port.py`.
+"""
 
 import base64
 import hmac
@@ -11,7 +14,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from nottermost_chat.errors import TokenExpired, Unauthorized, Unavailable
+from nottermost_chat.errors import Unauthorized, Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.oidc import KEEP_S, REFETCH_S, OidcVerifier
 from nottermost_chat.testing.issuer import CLIENT, Issuer, issuing
@@ -75,9 +78,6 @@ async def test_forms_that_providers_give_them(verifier: OidcVerifier, issuer: Is
 @pytest.mark.parametrize(
     "claims",
     [
-        {"iss": "https://other.example"},
-        {"aud": "other"},
-        {"aud": None},
         {"aud": []},
         {"aud": ["other"]},
         {"aud": [CLIENT, "other"]},
@@ -86,24 +86,18 @@ async def test_forms_that_providers_give_them(verifier: OidcVerifier, issuer: Is
         {"aud": None, "token_use": "id", "client_id": CLIENT},
         {"token_use": "access"},
         {"sub": ""},
-        {"sub": None},
-        {"exp": None},
-        {"exp": "soon"},
     ],
 )
 async def test_tokens_for_others_are_refused(verifier: OidcVerifier, issuer: Issuer, claims: dict[str, Any]) -> None:
-    """Another provider, another program, or not what a token has to say."""
+    """Another program in one of the forms that name several, or nobody."""
     with pytest.raises(Unauthorized):
         await verifier.verify(issuer.token(**claims))
 
 
-async def test_times_have_a_minute_of_leeway(verifier: OidcVerifier, issuer: Issuer) -> None:
-    """Clocks differ; more than that is too old, or not valid yet."""
+async def test_a_token_may_be_a_minute_early(verifier: OidcVerifier, issuer: Issuer) -> None:
+    """Clocks differ; more than that is not valid yet."""
     now = issuer.claims()["iat"]
-    await verifier.verify(issuer.token(exp=now - 30))
     await verifier.verify(issuer.token(nbf=now + 30, iat=now + 30))
-    with pytest.raises(TokenExpired):
-        await verifier.verify(issuer.token(exp=now - 90))
     for early in ({"nbf": now + 90}, {"iat": now + 90}):
         with pytest.raises(Unauthorized):
             await verifier.verify(issuer.token(**early))
@@ -120,20 +114,13 @@ async def test_a_nonce_belongs_to_one_log_in(verifier: OidcVerifier, issuer: Iss
 
 
 async def test_no_token_chooses_how_it_is_checked(verifier: OidcVerifier, issuer: Issuer) -> None:
-    """Neither `none`, nor HS256 with the public key as its secret, nor a key of its own."""
+    """Neither HS256 with the public key as its secret, nor a key without a name, nor another algorithm of the same."""
     claims = issuer.claims()
-    stranger = RSAKey.generate_key(2048, {"kid": str(issuer.rsa.kid)})
     forged = [
-        f"{join_parts({'alg': 'none', 'kid': issuer.rsa.kid}, claims).decode()}.",
         sign_with_secret(claims, str(issuer.rsa.kid), issuer.rsa.as_pem(private=False)),
-        issuer.token(stranger),
         jwt.encode({"alg": "RS256"}, claims, issuer.rsa),
         jwt.encode({"alg": "PS256", "kid": issuer.rsa.kid}, claims, issuer.rsa, algorithms=["PS256"]),
         jwt.encode({"alg": "ES256", "kid": issuer.rsa.kid}, claims, issuer.ec),
-        issuer.token()[:-4] + "AAAA",
-        "",
-        "a.b.c",
-        "\u20ac",
     ]
     for token in forged:
         with pytest.raises(Unauthorized):

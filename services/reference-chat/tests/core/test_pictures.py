@@ -1,6 +1,8 @@
 """Pictures of who is in a conversation: never older than asked for, and complete after a crash."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,3 +116,39 @@ async def test_excerpts_follow_the_members(tmp_path: Path) -> None:
         second = await pictures.excerpt(place, left.entry.seq, [ann, bob, cat])
         assert second is not None
         assert (set(second.members), second.members_seq) == ({ann, cat}, left.entry.seq)
+
+
+class SlowMemberships:
+    """Answers with the picture of when it was asked, after `gate` is set."""
+
+    def __init__(self, memberships: Any) -> None:
+        self._memberships, self.gate = memberships, asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._memberships, name)
+
+    async def picture(self, conversation_id: str) -> Any:
+        picture = await self._memberships.picture(conversation_id)
+        await self.gate.wait()
+        return picture
+
+
+async def test_a_slow_look_replaces_nothing_newer(tmp_path: Path) -> None:
+    """It was begun before somebody was removed, and ends after it: who is out stays out."""
+    async with open_writing(tmp_path) as writing:
+        ann, bob = await writing.users("ann", "bob")
+        place = await writing.conversation(ann, bob)
+        slow = SlowMemberships(writing.directory.conversations)
+        pictures = Pictures(slow, writing.store)
+        before = asyncio.create_task(pictures.at(place, 1))
+        await asyncio.sleep(0)
+        removed = (await writing.change(place, ann, (bob, None))).entry
+        other = Pictures(writing.directory.conversations, writing.store)
+        newer = await other.at(place, removed.seq)
+        assert newer is not None
+        pictures._known[place] = newer
+        slow.gate.set()
+        await before
+        known = pictures.known(place, removed.seq)
+        assert known is not None
+        assert known.members.keys() == {ann}

@@ -1,55 +1,29 @@
-"""Rates that several processes keep together, over a real Redis."""
+"""Rates that several processes keep together, over a real Redis: what is owed, what is forgotten, what is away.
+
+What all rate buckets promise is in `ports/test_rate_limiter.py`.
+"""
 
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.exceptions import RedisError
 from ulid import ULID
 
-from nottermost_chat.adapters.redis_client import POLICY, open_cache
 from nottermost_chat.adapters.redis_limits import SharedLimiter
 from nottermost_chat.errors import RateLimited
-from nottermost_chat.metrics import Metrics
-from nottermost_chat.resilience import Policy
-from nottermost_chat.settings import Rate, Secrets, Settings
+from nottermost_chat.settings import Rate
+from nottermost_chat.testing.limiters import is_given, shared_limiters
 from nottermost_chat.testing.own_redis import OwnRedis, own_redis
 from nottermost_chat.testing.running import wait_until
 from nottermost_chat.testing.servers import Address
 
 WITHIN_S = 30.0
-PATIENT = msgspec.structs.replace(
-    POLICY, timeout_s=WITHIN_S
-)  # a busy machine is no outage, in which each gives its own
 SLOW = Rate(per_minute=1, burst=10)  # nothing comes back while a test runs
-
-
-@asynccontextmanager
-async def limiters(
-    authority: str, number: int, prefix: str = "", policy: Policy = POLICY
-) -> AsyncIterator[list[SharedLimiter]]:
-    """As many processes would have, under a prefix of their own."""
-    prefix = prefix or f"test-{ULID()}"
-    caches = [
-        open_cache(Settings(cache_host=authority, cache_prefix=prefix), Secrets(), Metrics(), time.monotonic, policy)
-        for _ in range(number)
-    ]
-    try:
-        yield [SharedLimiter(cache, time.monotonic) for cache in caches]
-    finally:
-        with suppress(RedisError):
-            keys = [key async for key in caches[0].client.scan_iter(f"{prefix}:*", count=10_000)]
-            await caches[0].client.delete("", *keys)
-        for cache in caches:
-            await cache.close()
 
 
 def take_all(limiter: SharedLimiter, rate: Rate, key: str = "ann") -> int:
@@ -71,14 +45,6 @@ def take_one(limiter: SharedLimiter, rate: Rate) -> bool:
     return True
 
 
-async def is_given(taking: Awaitable[None]) -> bool:
-    try:
-        await taking
-    except RateLimited:
-        return False
-    return True
-
-
 @settings(max_examples=40)
 @given(
     steps=st.lists(st.tuples(st.sampled_from(["take", "take", "take", "take now", "settle"]), st.integers(0, 1))),
@@ -92,7 +58,7 @@ async def test_together_they_keep_the_rate(
     rate = Rate(per_minute, burst)
     given, told, known = [0, 0], [0, 0], [0, 0]  # by each; of it in Redis; of the other's known to each
     started = time.monotonic()
-    async with limiters(redis.authority, 2) as both:
+    async with shared_limiters(redis.authority, 2) as both:
         for what, who in steps:
             other = 1 - who
             if what == "settle":
@@ -113,7 +79,7 @@ async def test_together_they_keep_the_rate(
 async def test_what_was_given_too_much_is_paid_back(redis: Address) -> None:
     """Two that have not settled give a burst each; then nobody gives anything until that much time has passed."""
     rate = Rate(per_minute=600, burst=5)
-    async with limiters(redis.authority, 3) as (one, two, three):
+    async with shared_limiters(redis.authority, 3) as (one, two, three):
         started = time.monotonic()
         given = take_all(one, rate) + take_all(two, rate)
         assert given >= 2 * rate.burst
@@ -129,32 +95,11 @@ async def test_what_was_given_too_much_is_paid_back(redis: Address) -> None:
         assert time.monotonic() - started >= (given + 1 - rate.burst) / (rate.per_minute / 60) - 1e-3
 
 
-async def test_taking_now_is_exact(redis: Address) -> None:
-    """However many ask at once at however many processes."""
-    async with limiters(redis.authority, 4, policy=PATIENT) as all_of_them:
-        asked = [limiter.take_now("log-ins", "1.2.3.4", SLOW) for limiter in all_of_them for _ in range(12)]
-        assert sum(await asyncio.gather(*map(is_given, asked))) == SLOW.burst
-        with pytest.raises(RateLimited) as refused:
-            await all_of_them[0].take_now("log-ins", "1.2.3.4", SLOW)
-        assert 0 < refused.value.retry_after_ms <= 60_000
-
-
-async def test_who_waits_as_told_is_let_through(redis: Address) -> None:
-    """`retry_after_ms` counts what other processes gave."""
-    rate = Rate(per_minute=600, burst=1)
-    async with limiters(redis.authority, 2) as (one, two):
-        await one.take_now("log-ins", "ann", rate)
-        with pytest.raises(RateLimited) as refused:
-            await two.take_now("log-ins", "ann", rate)
-        await asyncio.sleep(refused.value.retry_after_ms / 1000 + 0.002)
-        await two.take_now("log-ins", "ann", rate)
-
-
 async def test_a_full_bucket_loses_nothing_when_forgotten(redis: Address) -> None:
     """Its key ends when it is full, and a bucket without a key gives the whole burst and no more."""
     rate = Rate(per_minute=1200, burst=3)
     prefix = f"test-{ULID()}"
-    async with limiters(redis.authority, 2, prefix) as (one, two):
+    async with shared_limiters(redis.authority, 2, prefix) as (one, two):
         assert take_all(one, rate) >= rate.burst
         await one.settle()
         key = f"{prefix}:tokens:messages:ann"
@@ -168,24 +113,9 @@ async def test_a_full_bucket_loses_nothing_when_forgotten(redis: Address) -> Non
         assert take_all(two, rate) >= rate.burst
 
 
-async def test_buckets_are_apart_and_some_are_exempt(redis: Address) -> None:
-    """Each key and each kind has its own bucket; an exempt key has none, here or there."""
-    async with limiters(redis.authority, 2) as (one, two):
-        for limiter in (one, two):
-            limiter.exempt("import")
-        for _ in range(20):
-            one.take("messages", "import", SLOW)
-            await one.take_now("log-ins", "import", SLOW)
-        assert take_all(one, SLOW, "ann") == SLOW.burst
-        await one.settle()
-        assert await is_given(two.take_now("messages", "bob", SLOW))
-        assert await is_given(two.take_now("calls", "ann", SLOW))
-        assert not await is_given(two.take_now("messages", "ann", SLOW))
-
-
 async def test_many_buckets_are_settled_at_once(redis: Address) -> None:
     """More than one script takes."""
-    async with limiters(redis.authority, 2) as (one, two):
+    async with shared_limiters(redis.authority, 2) as (one, two):
         users = [f"user-{number}" for number in range(1203)]
         for user in users:
             one.take("messages", user, Rate(1, 1))
@@ -199,7 +129,7 @@ async def test_a_redis_that_is_away_leaves_each_alone(tmp_path: Path) -> None:
     """Each keeps the rate by itself; what was given meanwhile counts for all when Redis is back."""
     server = OwnRedis(tmp_path)
     try:
-        async with limiters(server.authority, 2) as (one, two):
+        async with shared_limiters(server.authority, 2) as (one, two):
             taken = [await is_given(one.take_now("messages", "ann", SLOW)) for _ in range(SLOW.burst + 5)]
             assert sum(taken) == SLOW.burst
             assert take_all(one, SLOW, "bob") == SLOW.burst
@@ -221,7 +151,7 @@ async def test_a_redis_that_is_away_leaves_each_alone(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_a_redis_that_hangs_or_is_flushed(tmp_path: Path) -> None:
     """Calls return in time; after a flush nobody gets a second burst where they had the first."""
-    async with own_redis(tmp_path) as server, limiters(server.authority, 1) as (one,):
+    async with own_redis(tmp_path) as server, shared_limiters(server.authority, 1) as (one,):
         assert await is_given(one.take_now("log-ins", "ann", SLOW))
         server.send(signal.SIGSTOP)
         try:

@@ -1,4 +1,4 @@
-"""Tokens and passwords: what is accepted, what is refused, and how soon."""
+"""Sessions, keys and passwords of own accounts. Which tokens are taken and refused is in `ports/test_identity_port.py`."""
 
 import asyncio
 import json
@@ -8,16 +8,12 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from nottermost_chat.clock import Clock
 from nottermost_chat.directory import Directory
-from nottermost_chat.errors import BadCredentials, RefreshReused, StartError, TokenExpired, Unauthorized, Unavailable
+from nottermost_chat.errors import BadCredentials, RefreshReused, StartError, Unauthorized, Unavailable
 from nottermost_chat.identity import HASHES_WAITING_MAX, Tokens
-from nottermost_chat.ports import Identity
 from nottermost_chat.settings import Settings
 from nottermost_chat.verifier import KEYS_FILE
 
@@ -60,51 +56,6 @@ async def open_tokens(directory: Directory, clock: Clock, tmp_path: Path, hasher
 @pytest.fixture
 async def tokens(open_tokens: Open) -> Tokens:
     return await open_tokens()
-
-
-async def test_an_access_token_speaks_for_its_device(tokens: Tokens, new_user: NewUser, wait: Wait) -> None:
-    """It is good for 15 minutes, to the second, and then says that it should be refreshed."""
-    identity: Identity = tokens
-    session = await tokens.session(await new_user("ada"), "laptop")
-    caller = await identity.verify(session.access_token)
-    assert (caller.user_id, caller.device_id) == (session.user_id, session.device_id)
-    wait(15 * 60 - 1)
-    assert await identity.verify(session.access_token) == caller
-    wait(1)
-    with pytest.raises(TokenExpired):
-        await identity.verify(session.access_token)
-
-
-async def test_forged_tokens_are_refused(tokens: Tokens, tmp_path: Path) -> None:
-    """Another key, no algorithm, another algorithm, claims that are missing or of another type."""
-    [ours] = json.loads((tmp_path / KEYS_FILE).read_bytes())["keys"]
-    key, foreign = OctKey.import_key(ours), OctKey.generate_key(256, {"kid": ours["kid"]})
-    claims = {"sub": "u", "did": "d", "iat": 0, "exp": 2**40}
-    header = {"alg": "HS256", "kid": ours["kid"]}
-    assert (await tokens.verify(jwt.encode(header, claims, key))).user_id == "u"
-    forged = [
-        jwt.encode(header, claims, foreign),
-        jwt.encode({"alg": "HS256", "kid": "unknown"}, claims, key),
-        jwt.encode({"alg": "HS512"}, claims, OctKey.import_key(ours["k"]), algorithms=["HS512"]),
-        jwt.encode(header, {"sub": "u", "did": "d", "iat": 0}, key),
-        jwt.encode(header, claims | {"exp": "never"}, key),
-        jwt.encode(header, claims | {"sub": None}, key),
-        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1In0.",
-        jwt.encode(header, claims, key)[:-3],
-    ]
-    for token in forged:
-        with pytest.raises(Unauthorized) as refusal:
-            await tokens.verify(token)
-        assert not isinstance(refusal.value, TokenExpired)
-
-
-@pytest.mark.parametrize("place", ["file"], indirect=True)  # no token gets as far as the database
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(token=st.one_of(st.text(max_size=40), st.from_regex(r"\A[\w-]{0,30}(\.[\w-]{0,30}){1,4}\Z")))
-async def test_anything_that_is_no_token_is_unauthorized(tokens: Tokens, token: str) -> None:
-    """No text at all makes `verify` fail in another way."""
-    with pytest.raises(Unauthorized):
-        await tokens.verify(token)
 
 
 async def test_signing_out_ends_access_at_once_and_for_good(

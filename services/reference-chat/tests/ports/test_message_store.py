@@ -544,7 +544,35 @@ async def test_trim_removes_what_is_old_and_keeps_the_head(store: MessageStore) 
     await store.trim("c", 100)
     assert (await head_of(store)).seq == 6
     assert (await say(store, "7")).seq == 7
-    await store.trim("nowhere", 5)
+    assert await store.trim("nowhere", 5)
+    assert await store.half_trimmed(["c", "nowhere"]) == frozenset()
+
+
+CHANGES: dict[str, Callable[[Draft, Entry], Entry]] = {
+    "edit": lambda one, entry: one.edit(entry, "x", "other"),
+    "delete": lambda one, entry: one.delete(entry, "x"),
+    "redact": lambda one, entry: one.redact(entry, "x", deleted=False),
+    "react": lambda one, entry: one.react(entry, "x", "👍"),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+async def test_trim_takes_nothing_that_was_changed_since_it_was_seen(store: MessageStore, how: str) -> None:
+    """Whoever trims has seen the log so far; of what a later entry acts on nothing goes until that was seen, too."""
+    first, second = await say(store, "1", "hello"), await say(store, "2")
+    one = await draft(store)
+    CHANGES[how](one, first)
+    await store.append(one.batch)
+    before = await message(store, first)
+    assert not await store.trim("c", 1, seen_seq=second.seq)
+    assert await message(store, first) == before
+    assert (await head_of(store)).floor_seq == 0
+    one = await draft(store)
+    later = one.react(second, "4", "👍")  # about one that stays
+    await store.append(one.batch)
+    assert await store.trim("c", 1, seen_seq=later.seq - 1)
+    assert await store.messages("c", [first.message_id]) == {}
+    assert [entry.seq for entry in await store.entries("c", 0, 10)] == [2, 3, 4]
 
 
 async def test_an_append_does_not_lower_the_floor(store: MessageStore) -> None:

@@ -14,9 +14,10 @@ from typing import Any, cast
 
 import pytest
 
+from nottermost_chat.settings import Settings
 from nottermost_chat.stack.admin import ask_haproxy, enable_servers
 from nottermost_chat.stack.artifacts import Artifacts
-from nottermost_chat.stack.haproxy import Backend, Balancer, render_haproxy
+from nottermost_chat.stack.haproxy import Backend, Balancer, Timeouts, render_haproxy
 from nottermost_chat.stack.launch import Unit
 from nottermost_chat.stack.ports import find_free
 from nottermost_chat.stack.probes import http_probe
@@ -29,7 +30,7 @@ KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # the 
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says who answers; takes an upgrade and echoes; dies in the middle of a request when told so."""
+    """Says who answers; takes an upgrade and echoes; dies in the middle of a request, or is silent, when told so."""
 
     protocol_version = "HTTP/1.1"
 
@@ -42,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
         elif server.dies:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+        elif self.path == "/silent":
+            server.ended.wait(WITHIN_S)
         else:
             server.seen.append((self.command, self.path, self.headers.get("X-Forwarded-For", "")))
             self._answer(200)
@@ -81,6 +84,7 @@ class SmallServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.name, self.healthy, self.dies = name, True, False
         self.seen: list[tuple[str, str, str]] = []
+        self.ended = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -93,6 +97,7 @@ class SmallServer(ThreadingHTTPServer):
 
     def end(self) -> None:
         """As a crash: nobody listens any more."""
+        self.ended.set()
         self.shutdown()
         self.server_close()
         self._thread.join()
@@ -154,7 +159,12 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def front(folder: Path) -> Iterator[Front]:
+def timeouts() -> Timeouts:
+    return Timeouts()
+
+
+@pytest.fixture
+def front(folder: Path, timeouts: Timeouts) -> Iterator[Front]:
     """Two gateways and two apis, with a third place for each; PAGE may call."""
     gateways, apis = ([SmallServer(f"{kind}{number}") for number in (1, 2, 3)] for kind in ("gateway", "api"))
     port = find_free(set())
@@ -165,7 +175,7 @@ def front(folder: Path) -> Iterator[Front]:
 
     balancer = Balancer(
         host="127.0.0.1", ports=(port,), health_port=health, gateways=backends(gateways), apis=backends(apis),
-        origin=PAGE,
+        origin=PAGE, timeouts=timeouts,
     )  # fmt: skip
     ports = {"client": port, "health": health}
     at = folder / "haproxy"
@@ -275,8 +285,29 @@ def test_the_client_does_not_choose_its_address(front: Front) -> None:
     assert seen == [("GET", "/from", "127.0.0.1")]
 
 
-def test_sockets_may_be_silent_for_an_hour() -> None:
-    """The chat's heartbeat is 30 s; whoever sleeps longer is ended by the gateway, not by what is in between."""
+def test_nobody_may_call_from_elsewhere_unless_named() -> None:
+    """Without a page's origin no answer speaks of any."""
     balancer = Balancer(host="127.0.0.1", ports=(1,), health_port=2, gateways=(), apis=())
-    assert "timeout tunnel 1h" in render_haproxy(balancer)
     assert "Access-Control" not in render_haproxy(balancer)
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(client_s=1, server_s=1)])
+def test_a_silent_socket_outlives_silent_requests(front: Front) -> None:
+    """A request on which the server, or the client, falls silent is ended; a socket silent for longer is not."""
+    with front.upgrade() as connection:
+        assert front.ask("GET", "/silent")[0] == 504
+        with socket.create_connection(("127.0.0.1", front.port), WITHIN_S) as half:
+            half.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+            assert half.recv(4096).split()[1] in (b"408", b"504")  # the server waits for the rest, and may be named
+        connection.sendall(b"still there")
+        assert connection.recv(1024).endswith(b":still there")
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(client_s=1, server_s=1, tunnel_s=3)])
+def test_a_silent_socket_ends_in_its_own_time(front: Front) -> None:
+    """Which is the tunnel's, whatever requests have; by default two heartbeats may be missed."""
+    with front.upgrade() as connection:
+        began = time.monotonic()
+        assert connection.recv(1024) == b""
+        assert time.monotonic() - began > 2
+    assert Timeouts().tunnel_s >= 2 * Settings(data=front.folder).heartbeat_s

@@ -26,6 +26,7 @@ class Receipts:
         self._read: dict[tuple[str, str], int] = {}
         self._delivered: dict[tuple[str, str], int] = {}
         self._sent: dict[tuple[str, str], Entry] = {}
+        self._writing = asyncio.Lock()
 
     def mark(self, user_id: str, conversation_id: str, *, read_seq: int = 0, delivered_seq: int = 0) -> None:
         key = (conversation_id, user_id)
@@ -38,8 +39,10 @@ class Receipts:
 
     def mark_sent(self, entry: Entry) -> None:
         """Sending moves the sender's own cursor."""
-        if len(self._sent) <= WAITING_MAX:
-            self._sent[entry.conversation_id, entry.actor_id] = entry
+        key = (entry.conversation_id, entry.actor_id)
+        before = self._sent.get(key)
+        if len(self._sent) <= WAITING_MAX and (before is None or before.position < entry.position):
+            self._sent[key] = entry
 
     async def run(self) -> None:
         while True:
@@ -50,19 +53,21 @@ class Receipts:
                 logger.warning("receipts_failed", error=repr(error))
 
     async def flush(self) -> None:
-        """Raise what was marked, and tell those who look. What fails is marked again."""
-        read, self._read = self._read, {}
-        delivered, self._delivered = self._delivered, {}
-        sent, self._sent = self._sent, {}
-        try:
-            await self._write(read, delivered, sent)
-        except ChatError:
-            self._sent = sent | self._sent
-            for (conversation_id, user_id), seq in read.items():
-                self.mark(user_id, conversation_id, read_seq=seq)
-            for (conversation_id, user_id), seq in delivered.items():
-                self.mark(user_id, conversation_id, delivered_seq=seq)
-            raise
+        """Raise what was marked until now, and tell those who look. What fails is marked again."""
+        async with self._writing:
+            read, self._read = self._read, {}
+            delivered, self._delivered = self._delivered, {}
+            sent, self._sent = self._sent, {}
+            try:
+                await self._write(read, delivered, sent)
+            except ChatError:
+                for entry in sent.values():
+                    self.mark_sent(entry)
+                for (conversation_id, user_id), seq in read.items():
+                    self.mark(user_id, conversation_id, read_seq=seq)
+                for (conversation_id, user_id), seq in delivered.items():
+                    self.mark(user_id, conversation_id, delivered_seq=seq)
+                raise
 
     async def _write(
         self,

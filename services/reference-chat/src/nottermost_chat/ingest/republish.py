@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -15,8 +16,16 @@ RETRY_S = 1.0
 RENEW_S = 5.0  # an ingest that lives renews its notes this often,
 ABANDONED_S = 20.0  # so one that is older than this has no owner any more
 PAGE = 500
+AT_ONCE = 8  # conversations that are published again at a time
 
 logger = structlog.get_logger(__name__)
+
+
+class Noted(NamedTuple):
+    """A note of ours. `at`: when it was written or renewed; `from_seq`: it covers this seq and all above."""
+
+    at: float
+    from_seq: int
 
 
 class Publisher:
@@ -31,13 +40,13 @@ class Publisher:
         """`owner`: this ingest, by a name that no other one that runs has."""
         self._store, self._log, self._clock, self._owner = store, log, clock, owner
         self._away = False
-        self._noted: dict[str, float] = {}  # conversation to when it was noted or renewed
-        self._fresh: set[str] = set()  # noted conversations that grew since they were last read for republishing
+        self._noted: dict[str, Noted] = {}
+        self._fresh: dict[str, int] = {}  # lowest seq that a conversation lacks since it was last read for republishing
         self._notes = asyncio.Lock()  # a note is not cleared while another one is made
         self._wake = asyncio.Event()
 
     async def before_append(self, first_seqs: Mapping[str, int]) -> None:
-        """Write the notes first while the log is away. `first_seqs`: any seq of the append a conversation."""
+        """Write the notes first while the log is away. `first_seqs`: the lowest seq of the append in each conversation."""
         if self._away:
             await self._note(first_seqs)
 
@@ -64,43 +73,63 @@ class Publisher:
         await self.publish([record for records in found for record in records])
 
     async def _note(self, seqs: Mapping[str, int]) -> None:
-        self._fresh.update(seqs)
+        for conversation_id, seq in seqs.items():
+            self._fresh[conversation_id] = min(seq, self._fresh.get(conversation_id, seq))
         async with self._notes:
-            await self._write_notes({key: seq for key, seq in seqs.items() if self._is_due(key)})
-
-    def _is_due(self, conversation_id: str) -> bool:
-        """Whether the conversation has no note yet, or one that others would soon take for abandoned."""
-        noted_at = self._noted.get(conversation_id)
-        return noted_at is None or self._clock.monotonic() - noted_at > RENEW_S
+            await self._write_notes(seqs)
 
     async def _write_notes(self, seqs: Mapping[str, int]) -> None:
-        if not seqs:
-            return
+        """Write those that are not covered by a note yet, or by one that others would soon take for abandoned."""
         now_ms, now = self._clock.now_ms(), self._clock.monotonic()
-        await self._store.note_republish([RepublishNote(key, self._owner, seq, now_ms) for key, seq in seqs.items()])
-        self._noted |= dict.fromkeys(seqs, now)
+        due: dict[str, Noted] = {}
+        for conversation_id, seq in seqs.items():
+            noted = self._noted.get(conversation_id)
+            if noted is None or seq < noted.from_seq or now - noted.at > RENEW_S:
+                due[conversation_id] = Noted(now, seq if noted is None else min(seq, noted.from_seq))
+        if due:
+            notes = [RepublishNote(key, self._owner, noted.from_seq, now_ms) for key, noted in due.items()]
+            await self._store.note_republish(notes)
+            self._noted |= due
 
     async def run(self) -> None:
         """Publish again what the notes name, whenever the log comes back; also what a crashed ingest left."""
         while True:
             self._wake.clear()
             try:
-                while notes := await self._read_notes():
-                    await self._renew(notes)
-                    for note in notes:
-                        await self._republish(note)
-                self._away = False
+                is_done = await self._republish_all()
             except (Unavailable, TimeoutError):
+                is_done = False
+            if not is_done:
                 await asyncio.sleep(RETRY_S)
                 continue
-            except ChatError as error:  # of one that cannot be read; the others wait no longer than a moment
-                logger.warning("republish_failed", error=repr(error))
-                await asyncio.sleep(RETRY_S)
-                continue
+            self._away = False
             try:
                 await asyncio.wait_for(self._wake.wait(), ABANDONED_S)
             except TimeoutError:
                 pass  # time to look for abandoned notes
+
+    async def _republish_all(self) -> bool:
+        """Until there is no note any more. False: some could not be followed; the others wait no longer for them.
+
+        Raises: Unavailable, TimeoutError.
+        """
+        while notes := await self._read_notes():
+            await self._renew(notes)
+            refused: list[ChatError] = []
+            for start in range(0, len(notes), AT_ONCE):
+                part = notes[start : start + AT_ONCE]
+                for outcome in await asyncio.gather(*map(self._republish, part), return_exceptions=True):
+                    match outcome:
+                        case None:
+                            pass
+                        case ChatError() if not isinstance(outcome, Unavailable):
+                            logger.warning("republish_failed", error=repr(outcome))
+                            refused.append(outcome)
+                        case error:
+                            raise error
+            if refused:
+                return False
+        return True
 
     async def _read_notes(self) -> list[RepublishNote]:
         abandoned_before = self._clock.now_ms() - int(ABANDONED_S * 1000)
@@ -109,25 +138,29 @@ class Publisher:
     async def _renew(self, notes: Iterable[RepublishNote]) -> None:
         """Before a long round: our own notes stay ours."""
         async with self._notes:
-            own = {note.conversation_id: note.from_seq for note in notes if note.owner == self._owner}
-            await self._write_notes({key: seq for key, seq in own.items() if self._is_due(key)})
+            await self._write_notes(
+                {note.conversation_id: note.from_seq for note in notes if note.owner == self._owner}
+            )
 
     async def _republish(self, note: RepublishNote) -> None:
         conversation_id, after = note.conversation_id, note.from_seq - 1
         while True:
-            self._fresh.discard(conversation_id)
+            self._fresh.pop(conversation_id, None)
             after = await self._publish_after(conversation_id, after)
             async with self._notes:
-                if conversation_id not in self._fresh:
+                fresh = self._fresh.get(conversation_id)
+                if fresh is None:
                     if note.owner == self._owner:
                         self._noted.pop(conversation_id, None)
                     await self._store.clear_republish(note)
                     return
+                after = min(after, fresh - 1)
 
     async def _publish_after(self, conversation_id: str, after: int) -> int:
         """Publish what follows `after`; returns the last seq."""
         while records := await self._store.records(conversation_id, after, PAGE):
             async with asyncio.timeout(CONFIRM_S):
                 await self._log.publish(records)
+            self._away = False  # new records need no notes: waiting for the last note would make notes faster than it clears them
             after = records[-1].entry.seq
         return after

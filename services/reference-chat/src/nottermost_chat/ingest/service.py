@@ -173,11 +173,13 @@ class IngestService:
             return Missed(conversation_id, head.position, reset=True)
         # Up to the head that membership was judged on, not to what came since.
         entries = await self._store.entries(conversation_id, after[1], head.seq - after[1])
+        if not entries or entries[0].seq != after[1] + 1:  # trimmed since
+            return Missed(conversation_id, head.position, reset=True)
         ids = sorted({entry.message_id for entry in entries if entry.message_id})
         messages = await self._store.messages(conversation_id, ids)
         if sum(len(message.text or "") for message in messages.values()) > PAGE_BYTES_MAX:
             return Missed(conversation_id, head.position, reset=True)
-        return Missed(conversation_id, entries[-1].position if entries else after, tuple(entries), messages)
+        return Missed(conversation_id, entries[-1].position, tuple(entries), messages)
 
     # --- from a request to a place in the queue ----------------------------------------------
 
@@ -244,33 +246,36 @@ class IngestService:
             waiting = self._lanes.pop(lane)
             if waiting is None:
                 break
-            if waiting.done.done():  # the caller has gone
+            if waiting.done.done():  # the caller has gone; who joined it has not
+                self._requeue(waiting.followers)
                 continue
             group.append(waiting)
             size += size_of(waiting.request)
-        try:
-            await self._append_group(group, now, tasks)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait; the loop goes on
-            _fail_all(group, error)
-
-    async def _append_group(self, group: list[Waiting], started: float, tasks: asyncio.TaskGroup) -> None:
         refusals = 0
         while group:
             alone = refusals >= ALONE_AFTER
             part, rest = (group[:1], group[1:]) if alone else (group, [])
             try:
-                group = await self._try_append(part, tasks) + rest
-            except AppendRefused as refused:
-                refusals += 1
-                self._metrics.conflicts.inc()
-                part = await self._settle_repeats(part, refused.repeats)
-                for conversation_id in {waiting.request.conversation_id for waiting in part}:
-                    self._heads.pop(conversation_id, None)
-                group = part + rest
-            if self._clock.monotonic() - started > DEADLINE_S:
+                try:
+                    group = await self._try_append(part, tasks) + rest
+                except AppendRefused as refused:
+                    refusals += 1
+                    group = await self._after_refusal(part, refused) + rest
+            except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait; the loop goes on
+                _fail_all(group, error)
+                return
+            if self._clock.monotonic() - now > DEADLINE_S:
                 for waiting in group:
                     _fail(waiting, Unavailable("the conversation changes too fast to store this: repeat it"))
                 return
+
+    async def _after_refusal(self, part: list[Waiting], refused: AppendRefused) -> list[Waiting]:
+        """Somebody else has appended: what is stored already is answered, the others are judged anew."""
+        self._metrics.conflicts.inc()
+        left = await self._settle_repeats(part, refused.repeats)
+        for conversation_id in {waiting.request.conversation_id for waiting in left}:
+            self._heads.pop(conversation_id, None)
+        return left
 
     async def _try_append(self, group: list[Waiting], tasks: asyncio.TaskGroup) -> list[Waiting]:
         """One round: read, judge, append. Returns those that have to wait for the next round.
@@ -299,7 +304,8 @@ class IngestService:
                 later.append(waiting)
         entries = plan.batch.entries
         if entries:
-            await self._publisher.before_append({new.entry.conversation_id: new.entry.seq for new in entries})
+            lowest = {new.entry.conversation_id: new.entry.seq for new in reversed(entries)}
+            await self._publisher.before_append(lowest)
             positions = await self._store.append(plan.batch)
             stored = self._clock.monotonic()
             for move in plan.batch.moves:
@@ -341,12 +347,13 @@ class IngestService:
         for new in entries:
             if new.entry.kind is EntryKind.MEMBERSHIP:
                 changes.setdefault(new.entry.conversation_id, []).append(new.entry)
-                self._pictures.advance(new.entry)
         files = [new.entry for new in entries if new.entry.detail.file_ids]
         await asyncio.gather(  # together they are one transaction of the directory
             *(self._attachments.attach(entry.detail.file_ids, entry.message_id) for entry in files),
             *(self._memberships.apply(membership) for membership in changes.values()),
         )
+        for change in (entry for membership in changes.values() for entry in membership):
+            self._pictures.advance(change)  # only now: a change that was not applied is one that we do not know of
         records = [
             LogRecord(new.entry, new.large, new.preview, new.has_more, new.silent, position)
             for new, position in zip(entries, positions, strict=True)
@@ -547,6 +554,8 @@ class Crowds:
         """The held requests as few as possible: the first of each 500 users carries the others."""
         leaders: list[Waiting] = []
         for waiting in self._held.pop(conversation_id, []):
+            if waiting.done.done():  # the caller has gone
+                continue
             leader = leaders[-1] if leaders else None
             joined = {} if leader is None else dict(leader.request.changes) | dict(waiting.request.changes)
             if leader is None or len(joined) > MEMBERSHIP_CHANGES_MAX:

@@ -6,7 +6,7 @@ it is named.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 ADMIN_SOCKET: Final = "admin.sock"  # in HAProxy's own folder: a socket's path holds 107 bytes, so it is relative
@@ -22,6 +22,20 @@ class Backend:
     name: str
     authority: str
     enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long somebody may be silent before their connection ends.
+
+    Attributes:
+        client_s, server_s: in the middle of a request.
+        tunnel_s: both sides of a socket; takes the place of the other two. The chat's own heartbeat is 30 s.
+    """
+
+    client_s: int = 60
+    server_s: int = 60
+    tunnel_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +56,14 @@ class Balancer:
     admin_socket: str = ADMIN_SOCKET
     resolver: str = ""
     slots: int = 0
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 def render_haproxy(balancer: Balancer) -> str:
     """The configuration file."""
     sections: dict[str, Iterable[str]] = {
         "global": _global(balancer),
-        "defaults": _DEFAULTS,
+        "defaults": [*_DEFAULTS, *_timeouts(balancer.timeouts)],
         **({"resolvers cluster": _resolvers(balancer)} if balancer.resolver else {}),
         "frontend front": _front(balancer),
         "frontend health": _health(balancer),
@@ -80,10 +95,7 @@ _DEFAULTS: Final = (
     "timeout check 2s",
     "timeout http-request 10s",
     "timeout http-keep-alive 30s",
-    "timeout client 60s",
-    "timeout server 60s",
     "timeout queue 5s",
-    "timeout tunnel 1h  # sockets: the chat's own heartbeat is 30 s",
 )
 _BACKEND: Final = ("balance leastconn", "option httpchk GET /healthz", "http-check expect status 200")
 
@@ -94,6 +106,14 @@ def _global(balancer: Balancer) -> list[str]:
         f"stats socket unix@{balancer.admin_socket} mode 600 level admin",
         "stats timeout 2m",
         "hard-stop-after 5s",
+    ]
+
+
+def _timeouts(timeouts: Timeouts) -> list[str]:
+    return [
+        f"timeout client {timeouts.client_s}s",
+        f"timeout server {timeouts.server_s}s",
+        f"timeout tunnel {timeouts.tunnel_s}s  # sockets: the chat's own heartbeat is 30 s",
     ]
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import httpx
 import msgspec
+import pytest
 
 from nottermost_chat.roles import Role
 from nottermost_chat.settings import Store
@@ -47,6 +48,10 @@ OPTIONS: Final = Options(store=Store.POSTGRES, scratch=True, free_ports=True, po
 ROLES_THERE: Final = [name for name in ROLES if name in set(Role)]
 ALL: Final = ("servers", *ROLES_THERE, "haproxy")
 
+ON_CLUSTER: Final = pytest.param(
+    "cluster", marks=[pytest.mark.slow, pytest.mark.timeout(600)]
+)  # others may have it alone
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -66,6 +71,11 @@ class Cluster:
     @property
     def port(self) -> int:
         return self.stack.port("haproxy")
+
+    @property
+    def store(self) -> str:
+        """The name of the server that holds the messages."""
+        return self.stack.options().store.value
 
     @property
     def gateway_urls(self) -> list[str]:
