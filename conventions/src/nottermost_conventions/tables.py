@@ -7,7 +7,7 @@ store is answered by a key, so there is no secondary index, which could only be 
 
 | table | partition | sort | what it is |
 | --- | --- | --- | --- |
-| log | the conversation | `head` | position, counters, members_seq, floor; where the newest message is |
+| log | the conversation | `head` | position, counters, members_seq, floor; whether a trim left something below it; where the newest message is |
 | | | `entry#` seq in 16 digits | a permanent skeleton of what is no message |
 | | | `message#` seq | the same of a message, and its state; a range is a page, the last one the newest |
 | | | `reply#` seq | a message that shows in its thread alone |

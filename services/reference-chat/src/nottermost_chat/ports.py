@@ -169,7 +169,7 @@ class MessageStore(Protocol):
         ...
 
     async def entries(self, conversation_id: str, after_seq: int, limit: int) -> list[Entry]:
-        """Entries of every kind after `after_seq`, in order."""
+        """Entries of every kind after `after_seq`, in order; also what a trim that ended early has left."""
         ...
 
     async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
@@ -222,8 +222,17 @@ class MessageStore(Protocol):
         """Message entries deleted before that time whose text is still there."""
         ...
 
-    async def trim(self, conversation_id: str, floor_seq: int) -> None:
-        """Remove the entries at or below `floor_seq` and their texts; the head keeps the number."""
+    async def trim(self, conversation_id: str, floor_seq: int, *, seen_seq: int | None = None) -> bool:
+        """Remove the entries at or below `floor_seq` and their texts; the head keeps the number.
+
+        Args:
+            seen_seq: what an entry after this one edits, deletes, redacts or reacts to must not go.
+        Returns: False: there is such an entry. Not all of them went, and whoever trims looks at them again.
+        """
+        ...
+
+    async def half_trimmed(self, conversation_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the conversations where a trim ended early and left something at or below the floor."""
         ...
 
     async def note_republish(self, notes: Sequence["RepublishNote"]) -> None:

@@ -1,7 +1,7 @@
 """The files of the archive, in a folder and in a bucket: found again as last known, few, and without what has to go."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,8 @@ async def test_a_user_is_erased(archive: Archive) -> None:
     """Texts of all days are blank, reactions on what others said are gone, and others are as they were."""
     reactions = '[{"emoji":"+1","user_ids":["ann","bob"]},{"emoji":"-1","user_ids":["ann"]}]'
     await archive.append([row(1), row(2, day=1), row(3, actor_id="bob", reactions=reactions)])
-    assert await archive.erase("ann") == 3
-    assert await archive.erase("ann") == 0
+    assert await archive.erase("ann", nothing_held) == 3
+    assert await archive.erase("ann", nothing_held) == 0
     found = {one.seq: one for one in await archive.messages(Wanted(conversation_id="A", limit=9))}
     assert [(found[seq].text, found[seq].redacted) for seq in (1, 2, 3)] == [
         (None, True),
@@ -114,13 +114,56 @@ async def test_rows_expire_by_workspace(archive: Archive) -> None:
     rows = [row(1, workspace_id="W"), row(1, place="B", workspace_id="X"), row(1, place="C"), row(1, place="D")]
     await archive.append(rows)
     assert await archive.count_expired("2026-01-01", ["W"], []) == 1
-    assert await archive.expire("2026-01-01", ["W", None], ["D"]) == 2
-    assert await archive.expire("2026-01-01", ["W", None], ["D"]) == 0
+    assert await archive.expire("2026-01-01", ["W", None], holding("D")) == 2
+    assert await archive.expire("2026-01-01", ["W", None], holding("D")) == 0
     assert not await texts(archive)
     assert await texts(archive, conversation_id="B")
     assert await texts(archive, conversation_id="D")
-    assert await archive.expire("2026-01-01", ["W", "X", None], []) == 2
+    assert await archive.expire("2026-01-01", ["W", "X", None], holding()) == 2
     assert await archive.days() == {}
+
+
+async def nothing_held() -> None: ...
+
+
+def holding(*places: str) -> Callable[[], Awaitable[list[str]]]:
+    """These conversations are held, whenever one asks."""
+
+    async def held() -> list[str]:
+        return [*places]
+
+    return held
+
+
+async def test_a_hold_stops_an_erasure_before_the_next_part(archive: Archive) -> None:
+    """It is asked for before each part, of one day as of several."""
+    for number, day in ((1, 0), (2, 0), (3, 1)):
+        await archive.append([row(number, day=day)])
+    asked = 0
+
+    async def check() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await archive.erase("ann", check)
+    found = await archive.messages(Wanted(conversation_id="A", limit=9))
+    assert sorted(one.redacted for one in found) == [False, False, True]
+
+
+async def test_a_hold_stops_an_expiry_before_the_next_part(archive: Archive) -> None:
+    """What is held when the second part's turn comes stays."""
+    await archive.append([row(1)])
+    await archive.append([row(2)])
+    answers = iter([[], ["A"]])
+
+    async def held() -> list[str]:
+        return next(answers)
+
+    assert await archive.expire("2026-01-01", ["W", None], held) == 1
+    assert len(await archive.messages(Wanted(conversation_id="A", limit=9))) == 1
 
 
 async def test_the_register_is_kept(archive: Archive) -> None:
@@ -184,7 +227,8 @@ def test_what_was_replaced_is_in_no_file(tmp_path: Path) -> None:
     shelf.append([row(1, "public", as_of=9)])
     shelf.merge("2026-01-01")
     assert words(parts, tmp_path) == {"public", "secret two"}
-    shelf.erase("2026-01-01", "ann")
+    for part in parts.parts("2026-01-01"):
+        shelf.erase(part, "ann")
     assert words(parts, tmp_path) == set()
 
 

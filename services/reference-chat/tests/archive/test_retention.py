@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nottermost_chat.archive import Archive, Wanted
-from nottermost_chat.errors import Unavailable
-from nottermost_chat.ports import SearchDocument, SearchQuery, Term
+from nottermost_chat.archive.rows import rows_of
+from nottermost_chat.errors import Forbidden, Unavailable
+from nottermost_chat.ports import AppendRequest, SearchDocument, SearchQuery, Term
 from nottermost_chat.services import Embedded
 from nottermost_chat.testing.people import Person, ShiftedClock, join
 from nottermost_chat.workers import housekeeping, retention
+from nottermost_chat.workers.archiver import Archiver
 from nottermost_chat.workers.retention import Expiry, Trim
 
 CaughtUp = Callable[[], Awaitable[None]]
@@ -172,6 +174,75 @@ async def test_older_states_in_the_archive_are_put_right_first(
     assert await bodies(old.bob, old.place) == ["changed", *WORDS[1:]]
 
 
+@pytest.mark.parametrize("how", ["delete", "edit"])
+async def test_what_changes_in_the_last_moment_is_archived_so(
+    services: Embedded, archive: Archive, old: Old, how: str
+) -> None:
+    """Deleted or edited between being archived and being trimmed; the archiver comes too late for it."""
+    path, pages = f"{old.talk}/{old.said[1]['message_id']}", list[Any]()
+
+    class Late:
+        """A search index that somebody is quicker than, once."""
+
+        async def apply(self, *args: Any) -> None:
+            if not pages:
+                pages.append(args)
+                if how == "delete":
+                    await old.ann.delete(f"{path}?client_msg_id=d", status=200)
+                else:
+                    await old.ann.patch(path, {"client_msg_id": "e", "body": "changed"})
+            await services.search.apply(*args)
+
+    await run(replace(services, search=cast("Any", Late())))
+    assert (await services.store.heads([old.place]))[old.place].floor_seq == old.said[3]["seq"]
+    late = Archiver(archive, services.store, services.directory, every_s=0)
+    await late.handle(await services.store.records(old.place, 0, 500))
+    await archive.merge(next(iter(await archive.days())))
+    (row,) = await archive.messages(Wanted(conversation_id=old.place, limit=9, message_id=old.said[1]["message_id"]))
+    assert row.text == (None if how == "delete" else "changed")
+    assert (row.deleted_at is not None) == (how == "delete")
+    assert await bodies(old.bob, old.place) == [WORDS[0], row.text, *WORDS[2:]]
+
+
+async def test_a_trim_that_ended_early_is_finished(services: Embedded, clock: ShiftedClock, old: Old) -> None:
+    """The floor was raised and the process ended: what is left below goes with the next pass, also where nothing is new."""
+    await old.ann.put(f"/api/workspaces/{old.workspace}/retention", POLICY | {"archive_days": 365})
+    await go_forward(clock, 31, old.ann, old.bob, services=services)
+
+    class Killed:
+        """A store that raises the floor, and then is no more."""
+
+        async def trim(self, conversation_id: str, floor_seq: int, *, seen_seq: int | None = None) -> bool:
+            def raise_floor(db: Any) -> None:
+                db.execute("UPDATE heads SET floor_seq = ? WHERE conversation_id = ?", (floor_seq, conversation_id))
+
+            await services.store._file.write(raise_floor)  # type: ignore[attr-defined]
+            raise Unavailable("killed")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(services.store, name)
+
+    with pytest.raises(Unavailable):
+        await run(replace(services, store=cast("Any", Killed())))
+    head = (await services.store.heads([old.place]))[old.place]
+    assert head.floor_seq == head.seq - 1
+    assert (await services.store.entries(old.place, 0, 1))[0].seq == 1
+    await run(services)
+    assert (await services.store.entries(old.place, 0, 1))[0].seq == head.seq
+    assert await bodies(old.bob, old.place) == WORDS
+
+
+async def test_a_message_whose_text_a_trim_has_removed_is_not_archived_without(services: Embedded, old: Old) -> None:
+    """The archive has it from before, and must not take the half that is left for the state of now."""
+    entries = await services.store.entries(old.place, 0, 100)
+    gone = old.said[1]["message_id"]
+    assert gone in {row.message_id for row in await rows_of(services.store, entries, workspace_id=None)}
+    await services.store._file.write(lambda db: db.execute("DELETE FROM texts WHERE message_id = ?", (gone,)).rowcount)  # type: ignore[attr-defined]
+    rows = await rows_of(services.store, entries, workspace_id=None)
+    assert gone not in {row.message_id for row in rows}
+    assert {old.said[0]["message_id"], old.said[2]["message_id"]} <= {row.message_id for row in rows}
+
+
 async def test_files_and_search_go_with_their_messages(
     services: Embedded, clock: ShiftedClock, ann: Person, bob: Person
 ) -> None:
@@ -236,11 +307,12 @@ async def test_policies_have_bounds(ann: Person, bob: Person) -> None:
     path = f"/api/workspaces/{workspace}/retention"
     assert (await bob.get(path))["warm_days"] == 0
     await bob.put(path, POLICY, status=403)
-    for wrong in ({"warm_days": 6}, {"archive_days": 29}, {"archive_days": 1_827}, {"hot_hours": 25}):
+    for wrong in ({"warm_days": 6}, {"archive_days": 29}, {"archive_days": 1_827}, {"hot_hours": 1}):
         await ann.put(path, wrong, status=400)
     await ann.put(path, {"warm_days": 90, "archive_days": 60}, status=409)
     set_so = await ann.put(path, {})
-    assert (set_so["hot_hours"], set_so["warm_days"], set_so["archive_days"]) == (1, 30, 1_826)
+    assert (set_so["warm_days"], set_so["archive_days"]) == (30, 1_826)
+    assert "hot_hours" not in set_so  # there is no hot tier
     assert await bob.get(path) == set_so
     assert set_so["changed_by"] == ann.user_id
 
@@ -340,6 +412,31 @@ async def everything(services: Embedded, place: str, there: dict[str, str]) -> d
         for message_id, text in there.items()
         if (message_id in stored and not stored[message_id].redacted) or message_id in whole
     }
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+async def test_a_refused_redaction_does_not_stop_the_rest(services: Embedded, clock: ShiftedClock, old: Old) -> None:
+    """The first message that was deleted is refused, each time; the others go, and so does what comes after them."""
+    for number in (5, 6, 7):
+        await old.ann.delete(f"{old.talk}/{old.said[number]['message_id']}?client_msg_id=d{number}", status=200)
+    upload_id = await upload(old.ann, old.place)
+    await go_forward(clock, 8, old.ann, services=services)
+
+    class Refusing:
+        def submit(self, request: AppendRequest) -> Any:
+            if request.message_id == old.said[5]["message_id"]:
+                raise Forbidden("not this one")
+            return services.ingest.submit(request)
+
+    refusing = replace(services, ingest=cast("Any", Refusing()))
+    await housekeeping.run_pass(refusing)
+    found = await services.store.messages(old.place, [one["message_id"] for one in old.said])
+    assert [found[one["message_id"]].redacted for one in old.said[4:]] == [False, False, True, True]
+    assert await services.directory.files.get_many([upload_id]) == {}
+    assert await housekeeping.redact_deleted(refusing) == 0
+    assert await housekeeping.redact_deleted(services) == 1
 
 
 # --- who removes ------------------------------------------------------------------------------

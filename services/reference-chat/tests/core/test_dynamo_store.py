@@ -531,6 +531,86 @@ async def test_an_edit_in_the_middle_of_a_trim_goes_with_its_message(
     assert SECRET.encode() not in await all_bytes(session, tables)
 
 
+@pytest.mark.parametrize("how", ["delete", "redact"])
+async def test_what_is_deleted_in_the_middle_of_a_trim_is_seen_first(
+    open_hooked: OpenHooked, session: AioSession, store: DynamoStore, how: str
+) -> None:
+    """Whoever said what they have seen is told; the message is still found, deleted, and goes when that was seen."""
+    entry = await say(store, "1", "hello")
+    if how == "redact":
+        one = await draft(store)
+        one.delete(entry, "d")
+        await store.append(one.batch)
+    seen_seq = (await say(store, "2", "bye")).seq
+    changes: list[Entry] = []
+
+    async def change_once(**_: Any) -> None:
+        if not changes:
+            one = await draft(store)
+            changes.append(one.delete(entry, "3") if how == "delete" else one.redact(entry, "3"))
+            await store.append(one.batch)
+
+    session.register("before-call.dynamodb.BatchWriteItem", change_once)
+    hooked = await open_hooked()
+    assert not await hooked.trim("c", 1, seen_seq=seen_seq)
+    assert await hooked.half_trimmed(["c"]) == {"c"}
+    (found,) = (await hooked.messages("c", [entry.message_id])).values()
+    assert (found.deleted_at is not None, found.redacted) == (True, how == "redact")
+    assert await hooked.trim("c", 1, seen_seq=changes[0].seq)
+    assert await hooked.messages("c", [entry.message_id]) == {}
+    assert await hooked.half_trimmed(["c"]) == frozenset()
+    assert await hooked.deleted_before(2 * START_MS, 10) == []
+
+
+async def test_what_a_trim_that_ended_early_left_is_read_and_removed(
+    open_hooked: OpenHooked, session: AioSession, tables: Names, store: DynamoStore
+) -> None:
+    """The floor is raised, the texts are there: entries shows them, also after a first page, and the next trim takes them."""
+    said = [await say(store, str(number), SECRET) for number in range(1, 5)]
+
+    async def end(**_: Any) -> None:
+        raise Unavailable("killed")
+
+    session.register("before-call.dynamodb.BatchWriteItem", end)
+    hooked = await open_hooked()
+    with pytest.raises(Unavailable):
+        await hooked.trim("c", 3)
+    assert (await head_of(store)).floor_seq == 3
+    assert await store.half_trimmed(["c", "nowhere"]) == {"c"}
+    assert await store.entries("c", 0, 10) == said
+    assert await store.trim("c", 2)
+    assert await store.half_trimmed(["c"]) == {"c"}
+    assert await store.entries("c", 0, 10) == said[2:3]
+    assert await store.trim("c", 3)
+    assert await store.half_trimmed(["c"]) == frozenset()
+    assert await store.entries("c", 0, 10) == said[3:]
+    assert (await all_bytes(session, tables)).count(SECRET.encode()) == 1
+
+
+async def test_a_reaction_in_the_middle_of_a_trim_goes_with_its_message(
+    open_hooked: OpenHooked, session: AioSession, tables: Names, store: DynamoStore
+) -> None:
+    """Also a second one, which changes nothing of the message's row."""
+    entry = await say(store, "1", "hello")
+    one = await draft(store)
+    one.react(entry, "2", "👍")
+    await store.append(one.batch)
+    await say(store, "3", "bye")
+    reactions: list[Entry] = []
+
+    async def react_once(**_: Any) -> None:
+        if not reactions:
+            one = await draft(store, "bob")
+            reactions.append(one.react(entry, "4", "👍"))
+            await store.append(one.batch)
+
+    session.register("before-call.dynamodb.BatchWriteItem", react_once)
+    hooked = await open_hooked()
+    await hooked.trim("c", 2)
+    assert len(reactions) == 1
+    assert b"reaction#" not in await all_bytes(session, tables)
+
+
 # --- a server that is killed ------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from nottermost_chat.archive import Registered
 from nottermost_chat.directory import RequestState
 from nottermost_chat.directory.privacy import OWN
 from nottermost_chat.directory.tables import metadata
-from nottermost_chat.errors import Unavailable
-from nottermost_chat.ports import SearchDocument, SearchQuery, Term
+from nottermost_chat.errors import Forbidden, Unavailable
+from nottermost_chat.ports import AppendRequest, SearchDocument, SearchQuery, Term
 from nottermost_chat.services import Embedded
 from nottermost_chat.testing.people import Person
-from nottermost_chat.workers import erasure, retention
+from nottermost_chat.workers import erasure, removing, retention
 
 SECRET = "quetzalcoatlus"  # as a text, a file's content and name, a title, a device
 Open = Callable[[Path], AbstractAsyncContextManager[Any]]
@@ -223,6 +223,148 @@ async def test_it_waits_for_a_hold(chat: Any) -> None:
     assert f"edited {SECRET}" in [one["preview"] for one in shown["messages"]]
     await services.directory.retention.release(hold.hold_id)
     assert await erase(services) == 2
+
+
+async def imported(chat: Any) -> tuple[str, str]:
+    """A user of an import and a channel where they said two things without ever being a member; one is archived only."""
+    directory, services = chat.services.directory, chat.services
+    bob = await chat.join("bob")
+    user = await directory.accounts.create_user(username="uma", imported=True, import_key="slack:C1@1:U1")
+    row = await directory.workspaces.create("W", bob.user_id, import_key="slack:C1@1")
+    await bob.put(f"/api/workspaces/{row.workspace_id}/retention", {"warm_days": 30})
+    channel = await directory.conversations.create_channel(
+        row.workspace_id, "c", bob.user_id, import_key="slack:C1@1:C1"
+    )
+    place = str(channel.conversation_id)
+    for number in range(3):
+        await services.ingest.submit(
+            AppendRequest(
+                kind="message", conversation_id=place, actor_id=user.user_id, op_id=f"i{number}",
+                body=f"{SECRET} {number}", trusted=True, silent=True,
+            )
+        )  # fmt: skip
+        if number == 0:
+            await go_forward(chat, 31)
+    await chat.archive_all(place)
+    return user.user_id, place
+
+
+async def words_left(services: Embedded, user_id: str, place: str) -> tuple[int, int]:
+    """How many of the user's messages have a text: in the store, in the archive."""
+    assert services.archive is not None
+    stored = await services.store.history(place, limit=100)
+    archived = [row async for row in services.archive.of_sender(user_id)]
+    return len([one for one in stored if one.text is not None and one.entry.actor_id == user_id]), len(archived)
+
+
+@pytest.mark.parametrize("what", ["conversation", "workspace"])
+async def test_an_imported_user_waits_for_a_hold_on_a_place(chat: Any, what: str) -> None:
+    """Where nobody says that they were a member."""
+    user_id, place = await imported(chat)
+    services: Embedded = chat.services
+    row = await services.directory.conversations.get(place)
+    about = {"conversation_id": place} if what == "conversation" else {"workspace_id": row and row.workspace_id}
+    hold = await services.directory.retention.hold(reason="x", created_by="operator", **about)
+    await privacy.request_erasure(services, user_id, "operator", "uma")
+    await erasure.run_pass(services)
+    assert await services.directory.privacy.erasures()
+    assert await words_left(services, user_id, place) == (3, 3)
+    await services.directory.retention.release(hold.hold_id)
+    assert await erase(services) == 2
+    assert await words_left(services, user_id, place) == (0, 0)
+
+
+async def test_what_a_held_imported_user_said_is_not_trimmed(chat: Any) -> None:
+    """Nor expired: a hold on them is on all that came with the import."""
+    user_id, place = await imported(chat)
+    services: Embedded = chat.services
+    hold = await services.directory.retention.hold(reason="x", created_by="operator", user_id=user_id)
+    await retention.run_pass(services, until_s=services.clock.monotonic() + 60)
+    assert (await services.store.heads([place]))[place].floor_seq == 0
+    chat.clock.ahead_s += 2000 * 24 * 3600
+    await retention.run_pass(services, until_s=services.clock.monotonic() + 60)
+    assert await words_left(services, user_id, place) == (3, 3)
+    await services.directory.retention.release(hold.hold_id)
+    await retention.run_pass(services, until_s=services.clock.monotonic() + 60)
+    assert await words_left(services, user_id, place) == (1, 0)  # the last entry stays
+
+
+class Then:
+    """A part of which one call has a consequence, once, before it is made."""
+
+    def __init__(self, part: object, name: str, consequence: Callable[[], Awaitable[object]]) -> None:
+        self._part, self._name, self._left = part, name, [consequence]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if name != self._name:
+            return found
+
+        async def call(*args: Any, **more: Any) -> Any:
+            while self._left:
+                await self._left.pop()()
+            return await found(*args, **more)
+
+        return call
+
+
+@pytest.mark.parametrize(("part", "name"), [("search", "apply"), ("blobs", "delete"), ("archive", "erase")])
+async def test_a_hold_stops_an_erasure_that_is_under_way(chat: Any, part: str, name: str) -> None:
+    """Set while messages are redacted, files removed, or the archive's turn comes, it keeps all but what was begun."""
+    ann, bob, place = await fill(chat)
+    services: Embedded = chat.services
+    other = await bob.group("G", ann)
+    await ann.say(other, SECRET)
+    chat.clock.ahead_s += 1
+    later = await bob.group("H", ann)
+    await ann.say(later, SECRET)
+    await chat.archive_all(place, other, later)
+    _, archived = await words_left(services, ann.user_id, place)
+    await ann.delete("/api/users/me?confirm=ann", status=202)
+
+    async def hold() -> None:
+        await services.directory.retention.hold(reason="x", created_by="operator", user_id=ann.user_id)
+
+    (row,) = await services.directory.privacy.erasures()
+    held = replace(services, **{part: Then(getattr(services, part), name, hold)})  # type: ignore[arg-type]
+    assert not await erasure.advance(held, row)
+    texts = [(await words_left(services, ann.user_id, each))[0] for each in (place, other, later)]
+    assert texts.count(0) == (1 if part == "search" else 3)
+    assert (await words_left(services, ann.user_id, place))[1] == archived
+    user = await services.directory.accounts.user(ann.user_id)
+    assert user is not None
+    assert (SECRET in user.display_name) == (part != "archive")
+    assert len(await services.directory.privacy.uploads(ann.user_id)) == (1 if part == "search" else 0)
+
+
+async def test_one_that_is_refused_does_not_stop_the_others(chat: Any) -> None:
+    """Neither erasures, nor what else the same process does."""
+    ann, bob, place = await fill(chat)
+    cat = await chat.join("cat")
+    services: Embedded = chat.services
+    for person in (ann, cat):
+        await privacy.request_erasure(services, person.user_id, "operator", person.name)
+
+    class Refusing:
+        async def submit(self, _: object) -> Any:
+            raise Forbidden("not you")
+
+    away = replace(services, ingest=Refusing())  # type: ignore[arg-type]
+    await erasure.run_pass(away)
+    assert [row.user_id for row in await services.directory.privacy.erasures()] == [ann.user_id]
+
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            if name in ("delete", "size"):
+                return getattr(services.blobs, name)
+            raise Unavailable("the disk is full")
+
+    await bob.post("/api/users/me/exports", status=202)
+    await go_forward(chat, 31, bob)
+    await bob.say(place, "new")
+    floor = (await services.store.heads([place]))[place].floor_seq
+    await removing.Removing(replace(services, blobs=Full(), ingest=Refusing())).run_pass()  # type: ignore[arg-type]
+    assert (await services.store.heads([place]))[place].floor_seq > floor
 
 
 async def test_a_request_that_comes_again_is_one(chat: Any) -> None:

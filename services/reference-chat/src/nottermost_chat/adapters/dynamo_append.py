@@ -264,7 +264,7 @@ def _changed(row: Row, entry: Entry, target: TargetChange) -> Row:
 def remove_row(row: Row) -> Write:
     """The end of a row that was read; it stays if it leads to more now."""
     is_now = state_values(row)
-    expects = {name: is_now[name] for name in ("version", "deleted_at", "reacted")}
+    expects = {name: is_now[name] for name in ("version", "deleted_at", "changed_seq", "reacted")}
     return Write(action="Delete", key=row.key, expects=expects, about=row.entry.message_id)
 
 

@@ -88,10 +88,14 @@ class Text(msgspec.Struct, frozen=True, gc=False):
 
 
 class HeadRow(msgspec.Struct, frozen=True, gc=False):
-    """A head, and where the newest message stands; "": there is none."""
+    """A head, and where the newest message stands; "": there is none.
+
+    `trimming`: entries below the floor are being removed, or were when that ended early.
+    """
 
     head: Head
     newest: str = ""
+    trimming: bool = False
 
 
 class ReactionRow(msgspec.Struct, frozen=True, gc=False):
@@ -286,7 +290,7 @@ def head_values(head: Head) -> dict[str, Value]:
 
 def read_head(conversation_id: str, item: Item) -> HeadRow:
     values = {**read_values(item), "conversation_id": conversation_id}
-    return HeadRow(msgspec.convert(values, Head), str(values.get("newest", "")))
+    return HeadRow(msgspec.convert(values, Head), str(values.get("newest", "")), bool(values.get("trimming", False)))
 
 
 def read_text(item: Item) -> Text:

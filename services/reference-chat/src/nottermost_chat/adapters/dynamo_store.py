@@ -28,6 +28,7 @@ from nottermost_chat.adapters.dynamo_items import (
     MESSAGES,
     SEQ_MAX,
     SHARDS,
+    HeadRow,
     Item,
     Key,
     ReactionRow,
@@ -249,6 +250,11 @@ class DynamoStore:
         found = await self._tables.get(head_key(conversation_id) for conversation_id in conversation_ids)
         return {key.partition: read_head(key.partition, item).head for key, item in found.items()}
 
+    async def _head_row(self, conversation_id: str) -> HeadRow | None:
+        key = head_key(conversation_id)
+        found = await self._tables.get([key])
+        return read_head(conversation_id, found[key]) if key in found else None
+
     async def stored(self, keys: Sequence[OpKey]) -> dict[OpKey, Stored]:
         wanted = {operation_key(key): key for key in keys}
         operations = await self._tables.get(wanted)
@@ -268,9 +274,14 @@ class DynamoStore:
         rows = await self._rows_between(conversation_id, ALL, after_seq + 1, after_seq + limit)
         if rows and rows[0].entry.seq == after_seq + 1:
             return rows
-        floor_seq = (await self.heads([conversation_id])).get(conversation_id, Head("")).floor_seq
-        if floor_seq <= after_seq:
+        known = await self._head_row(conversation_id)
+        if known is None or known.head.floor_seq <= after_seq:
             return rows
+        floor_seq = known.head.floor_seq
+        if known.trimming:
+            left = await self._rows_between(conversation_id, ALL, after_seq + 1, floor_seq, limit=limit)
+            if left:
+                return left
         return await self._rows_between(conversation_id, ALL, floor_seq + 1, floor_seq + limit)
 
     async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
@@ -491,39 +502,82 @@ class DynamoStore:
 
     # --- retention and republishing -----------------------------------------------------------
 
-    async def trim(self, conversation_id: str, floor_seq: int) -> None:
-        """See MessageStore.trim. Goes in many steps, the floor first; if it ends early, trim again."""
-        floor = await self._raise_floor(conversation_id, floor_seq)
-        while rows := await self._rows_between(conversation_id, ALL, 1, floor, limit=TRIM_PAGE):
-            parts = await asyncio.gather(*(self._dependents(row) for row in rows))
-            await self._tables.delete(key for part in parts for key in part)
-            # Last, because they lead to the others; one that was edited meanwhile leads to more, and is read again.
-            await asyncio.gather(*(self._tables.write(remove_row(row)) for row in rows))
+    async def trim(self, conversation_id: str, floor_seq: int, *, seen_seq: int | None = None) -> bool:
+        """See MessageStore.trim. Goes in many steps, the floor first; if it ends early, trim again.
 
-    async def _raise_floor(self, conversation_id: str, floor_seq: int) -> int:
-        """How far the entries may go; the last one stays."""
+        A message that is edited, deleted or redacted meanwhile stays. A reaction that comes meanwhile goes with it.
+        """
+        head = (await self.heads([conversation_id])).get(conversation_id)
+        if head is None:
+            return True
+        floor = min(floor_seq, head.seq - 1)  # the last entry stays
+        if seen_seq is not None and await self._is_acted_on(conversation_id, floor, seen_seq, head.seq):
+            return False
+        top = await self._raise_floor(conversation_id, floor)
+        while rows := await self._rows_between(conversation_id, ALL, 1, floor, limit=TRIM_PAGE):
+            if seen_seq is not None and any(row.changed_seq > seen_seq for row in rows):
+                return False
+            await self._remove(conversation_id, rows)
+        if floor == top or not await self._rows_between(conversation_id, ALL, 1, top, limit=1):
+            done = Write(
+                action="Update", key=head_key(conversation_id), sets={"trimming": None}, expects={"floor_seq": top}
+            )
+            await self._tables.write(done)  # not if somebody else trims further now
+        return True
+
+    async def half_trimmed(self, conversation_ids: Sequence[str]) -> frozenset[str]:
+        found = await self._tables.get((head_key(conversation_id) for conversation_id in conversation_ids), "trimming")
+        return frozenset(key.partition for key, item in found.items() if "trimming" in item)
+
+    async def _is_acted_on(self, conversation_id: str, floor: int, seen_seq: int, last_seq: int) -> bool:
+        """Whether an entry after `seen_seq` is about one at or below the floor."""
+        later = await self._rows_between(conversation_id, [Stream.ENTRY], seen_seq + 1, last_seq)
+        return any(0 < row.entry.target_seq <= floor for row in later)
+
+    async def _raise_floor(self, conversation_id: str, floor: int) -> int:
+        """At least so far, with a mark that stays until everything below is gone; returns where it is."""
         for _ in range(TRIES):
             head = (await self.heads([conversation_id])).get(conversation_id)
-            if head is None:
-                return 0
-            floor = min(floor_seq, head.seq - 1)
-            if floor <= head.floor_seq:
-                return floor
+            if head is None or floor <= head.floor_seq:
+                return floor if head is None else head.floor_seq
             raised = Write(
-                action="Update", key=head_key(conversation_id), sets={"floor_seq": floor},
+                action="Update", key=head_key(conversation_id), sets={"floor_seq": floor, "trimming": True},
                 expects={"floor_seq": head.floor_seq},
             )  # fmt: skip
             if await self._tables.write(raised):
                 return floor
         raise Unavailable(f"conversation {conversation_id} is trimmed by somebody else: try again")
 
+    async def _remove(self, conversation_id: str, rows: Sequence[Row]) -> None:
+        """Entries, but for those that change meanwhile: whoever trims reads them again."""
+        parts = await asyncio.gather(*(self._dependents(row) for row in rows))
+        await self._tables.delete(key for part in parts for key in part)
+        # Last, because they lead to the others; one that was changed meanwhile may lead to more.
+        gone = await asyncio.gather(*(self._remove_row(row) for row in rows))
+        seqs = {row.entry.seq for row, is_gone in zip(rows, gone, strict=True) if is_gone}
+        late = await self._reactions_between(conversation_id, rows[0].entry.seq, rows[-1].entry.seq)
+        await self._tables.delete(_reaction_key(conversation_id, each) for each in late if each.target_seq in seqs)
+
+    async def _remove_row(self, row: Row) -> bool:
+        """With what it is found by. False: it is not any more as it was read."""
+        if row.entry.kind is not EntryKind.MESSAGE:
+            return await self._tables.write(remove_row(row))
+        self._places.pop((row.entry.conversation_id, row.entry.message_id), None)
+        try:
+            await self._tables.transact(
+                [remove_row(row), Write(action="Delete", key=id_key(row.entry.conversation_id, row.entry.message_id))]
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     async def _dependents(self, row: Row) -> Collection[Key]:
-        """The keys of what has no meaning without an entry."""
+        """The keys of what has no meaning without an entry, but for the one that a message is found by."""
         entry = row.entry
         keys = {operation_key(operation_of(entry))}
         if entry.kind is not EntryKind.MESSAGE:
             return keys
-        keys |= {id_key(entry.conversation_id, entry.message_id), text_key(entry.message_id, row.version)}
+        keys.add(text_key(entry.message_id, row.version))
         if row.long:
             keys.add(body_key(entry.message_id, row.version))
         if entry.detail.thread_id is not None:
@@ -533,7 +587,6 @@ class DynamoStore:
         if row.reacted:
             reactions = await self._reactions_between(entry.conversation_id, entry.seq, entry.seq)
             keys |= {_reaction_key(entry.conversation_id, each) for each in reactions}
-        self._places.pop((entry.conversation_id, entry.message_id), None)
         return keys
 
     async def note_republish(self, notes: Sequence[RepublishNote]) -> None:

@@ -139,13 +139,19 @@ class PostgresStore:
     async def deleted_before(self, deleted_at: int, limit: int) -> list[Entry]:
         return [read_entry(row) for row in await self._database.rows(DELETED_BEFORE, (deleted_at, limit))]
 
-    async def trim(self, conversation_id: str, floor_seq: int) -> None:
-        """See MessageStore.trim. Goes in several transactions, the floor first; if it ends early, trim again."""
+    async def trim(self, conversation_id: str, floor_seq: int, *, seen_seq: int | None = None) -> bool:
+        """See MessageStore.trim. One transaction for every ROWS_MAX entries, the first one raises the floor."""
+        seen = SEQ_MAX if seen_seq is None else seen_seq
         lock = (LOCK, [[conversation_id]])
-        for (floor,) in await self._database.rows_after(lock, (RAISE_FLOOR, (floor_seq, conversation_id))):
-            trim = (TRIM, (conversation_id, conversation_id, floor, ROWS_MAX))
-            while await self._database.rows_after(lock, trim) == [(ROWS_MAX,)]:
-                pass
+        trim = (TRIM, (conversation_id, seen, floor_seq, floor_seq, conversation_id, floor_seq, conversation_id,
+                       conversation_id, ROWS_MAX))  # fmt: skip
+        while True:
+            ((refused, gone),) = await self._database.rows_after(lock, trim)
+            if refused or gone < ROWS_MAX:
+                return not refused
+
+    async def half_trimmed(self, conversation_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(row[0] for row in await self._database.rows(HALF_TRIMMED, [list(conversation_ids)]))
 
     async def note_republish(self, notes: Sequence[RepublishNote]) -> None:
         await self._database.rows(NOTE_REPUBLISH, [_to_json(notes)])
@@ -495,12 +501,18 @@ UNION ALL
 )
 SELECT max(low) FROM search"""
 
-# The last entry stays, as in every store.
-RAISE_FLOOR: Final = "UPDATE heads SET floor_seq = greatest(floor_seq, least(%s, seq - 1)) WHERE conversation_id = %s RETURNING floor_seq"
+# The last entry stays, as in every store. Whether a later entry acts on what goes is judged in the transaction
+# in which it goes: nobody appends meanwhile.
 TRIM: Final = """
-WITH gone AS (
+WITH judged AS MATERIALIZED (
+  SELECT EXISTS (SELECT FROM entries WHERE conversation_id = %s AND seq > %s AND target_seq BETWEEN 1 AND %s OFFSET 0)
+    AS refused
+), head AS (
+  UPDATE heads SET floor_seq = greatest(floor_seq, least(%s, seq - 1)) FROM judged
+  WHERE NOT judged.refused AND conversation_id = %s RETURNING least(%s, seq - 1) AS upto
+), gone AS (
   DELETE FROM entries WHERE conversation_id = %s AND seq = ANY(ARRAY(
-    SELECT seq FROM entries WHERE conversation_id = %s AND seq <= %s ORDER BY seq LIMIT %s))
+    SELECT seq FROM entries WHERE conversation_id = %s AND seq <= (SELECT upto FROM head) ORDER BY seq LIMIT %s))
   RETURNING message_id, kind
 ), messages AS MATERIALIZED (
   SELECT message_id FROM gone WHERE kind = 'message'
@@ -511,7 +523,10 @@ WITH gone AS (
 ), reactions_gone AS (
   DELETE FROM reactions WHERE message_id = ANY(ARRAY(SELECT message_id FROM messages))
 )
-SELECT count(*) FROM gone"""
+SELECT refused, (SELECT count(*) FROM gone) FROM judged"""
+HALF_TRIMMED: Final = """
+SELECT conversation_id FROM heads AS head WHERE conversation_id = ANY(%s) AND EXISTS (
+  SELECT FROM entries WHERE conversation_id = head.conversation_id AND seq <= head.floor_seq OFFSET 0)"""
 
 NOTE_REPUBLISH: Final = """
 INSERT INTO republish_notes AS note (owner, conversation_id, from_seq, noted_at)

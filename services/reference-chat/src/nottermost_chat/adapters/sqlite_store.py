@@ -246,13 +246,16 @@ class SqliteStore:
         )
         return await self._file.read(lambda db: [read_entry(row) for row in db.execute(sql, (deleted_at, limit))])
 
-    async def trim(self, conversation_id: str, floor_seq: int) -> None:
-        def work(db: sqlite3.Connection) -> None:
+    async def trim(self, conversation_id: str, floor_seq: int, *, seen_seq: int | None = None) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
             head = db.execute("SELECT seq FROM heads WHERE conversation_id = ?", (conversation_id,)).fetchone()
             if head is None:
-                return
+                return True
             floor = min(floor_seq, head[0] - 1)  # the last entry stays: log positions are never given twice
             gone = (conversation_id, floor)
+            later = "SELECT 1 FROM entries WHERE conversation_id = ? AND seq > ? AND target_seq BETWEEN 1 AND ? LIMIT 1"
+            if seen_seq is not None and db.execute(later, (conversation_id, seen_seq, floor)).fetchone() is not None:
+                return False
             for table in ("texts", "long_texts", "reactions"):
                 db.execute(
                     f"DELETE FROM {table} WHERE message_id IN (SELECT message_id FROM entries"
@@ -263,8 +266,17 @@ class SqliteStore:
             db.execute(
                 "UPDATE heads SET floor_seq = max(floor_seq, ?) WHERE conversation_id = ?", (floor, conversation_id)
             )
+            return True
 
-        await self._file.write(work)
+        return await self._file.write(work)
+
+    async def half_trimmed(self, conversation_ids: Sequence[str]) -> frozenset[str]:
+        sql = (
+            "SELECT conversation_id FROM heads WHERE conversation_id IN (SELECT value FROM json_each(?)) AND EXISTS"
+            " (SELECT 1 FROM entries WHERE conversation_id = heads.conversation_id AND seq <= heads.floor_seq)"
+        )
+        args = (msgspec.json.encode(list(conversation_ids)).decode(),)
+        return await self._file.read(lambda db: frozenset(row[0] for row in db.execute(sql, args)))
 
     async def note_republish(self, notes: Sequence[RepublishNote]) -> None:
         sql = (

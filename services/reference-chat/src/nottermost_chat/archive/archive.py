@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,18 +106,35 @@ class Archive:
 
     async def merge(self, day: str) -> int:
         """Make a day's parts few; texts that were replaced or taken back are gone afterwards. Returns how many went."""
-        return await self._change(lambda shelf: shelf.merge(day))
+        async with self._changing:
+            return await self._run(lambda shelf: shelf.merge(day))
 
-    async def erase(self, user_id: str) -> int:
-        """Blank all texts and take back all reactions of a user; returns in how many rows."""
+    async def erase(self, user_id: str, check: Callable[[], Awaitable[None]]) -> int:
+        """Blank all texts and take back all reactions of a user; returns in how many rows.
+
+        `check` is awaited before each part; what it raises ends it there.
+        """
         found = 0
         for day in await self.days():
-            found += await self._change(lambda shelf: shelf.erase(day, user_id))  # noqa: B023 - awaited
+            for part in await self._run(lambda shelf: shelf.parts(day)):  # noqa: B023 - awaited
+                async with self._changing:
+                    await check()
+                    found += await self._run(lambda shelf: shelf.erase(part, user_id))  # noqa: B023 - awaited
         return found
 
-    async def expire(self, day: str, workspace_ids: Sequence[str | None], held: Sequence[str]) -> int:
-        """Remove a day's rows of these workspaces (None: of none), but for held conversations; returns how many."""
-        return await self._change(lambda shelf: shelf.expire(day, workspace_ids, held))
+    async def expire(
+        self, day: str, workspace_ids: Sequence[str | None], held: Callable[[], Awaitable[Sequence[str]]]
+    ) -> int:
+        """Remove a day's rows of these workspaces (None: of none), but for held conversations; returns how many.
+
+        Which are held is asked before each part.
+        """
+        found = 0
+        for part in await self._run(lambda shelf: shelf.parts(day)):
+            async with self._changing:
+                now = await held()
+                found += await self._run(lambda shelf: shelf.expire(part, workspace_ids, now))  # noqa: B023 - awaited
+        return found
 
     async def count_expired(self, day: str, workspace_ids: Sequence[str | None], held: Sequence[str]) -> int:
         """How many rows `expire` would remove."""
@@ -134,10 +151,6 @@ class Archive:
         return await self._run(lambda shelf: shelf.registered())
 
     # --- threads ---------------------------------------------------------------------------------
-
-    async def _change(self, act: "Callable[[Shelf], T]") -> T:
-        async with self._changing:
-            return await self._run(act)
 
     async def _run(self, act: "Callable[[Shelf], T]") -> T:
         """In a thread. Again where a part went away meanwhile: it was merged into others."""

@@ -164,15 +164,16 @@ class Parts:
                 if not any(folder.iterdir()):
                     folder.rmdir()
 
-    def rewrite(self, day: str, wanted: ds.Expression, change: Callable[[pa.Table], pa.Table]) -> int:
-        """Put `change` of a part in place of each part in which a row is `wanted`; returns how many rows those were."""
-        found = 0
-        for part in self.parts(day):
-            if count := self.count(part, wanted):
-                changed = change(self.read([part], _ALL))
-                self.remove({part.path} - self.write_all(day, changed))
-                found += count
-        return found
+    def rewrite(self, part: Part, wanted: ds.Expression, change: Callable[[pa.Table], pa.Table]) -> int:
+        """Put `change` of a part in its place if a row of it is `wanted`; returns how many rows are.
+
+        Raises FileNotFoundError when somebody merged the part meanwhile.
+        """
+        count = self.count(part, wanted)
+        if count:
+            changed = change(self.read([part], _ALL))
+            self.remove({part.path} - self.write_all(_day_in(part.path), changed))
+        return count
 
     def merge(self, day: str) -> int:
         """Make the day's parts few and leave out rows that others stand for; returns by how many parts there are less.

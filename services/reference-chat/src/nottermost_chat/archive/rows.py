@@ -117,6 +117,8 @@ async def rows_of(
 ) -> list[Row]:
     """Rows of entries of one conversation, with the texts of now; a message that is gone from the store is left out.
 
+    So is one that a trim is just removing, and whose text went first: the archive has it.
+
     Args:
         targets: also the messages that edits, deletes, reactions and redactions among the entries are about:
             their rows of before are out of date now.
@@ -133,7 +135,11 @@ async def rows_of(
     messages = await _whole_messages(store, conversation_id, sorted(ids))
     others = [entry for entry in entries if entry.kind is not EntryKind.MESSAGE]
     rows = [_entry_row(entry, workspace_id, as_of) for entry in others]
-    return rows + [_message_row(message, workspace_id, as_of) for message in messages.values()]
+    return rows + [_message_row(message, workspace_id, as_of) for message in messages.values() if _is_whole(message)]
+
+
+def _is_whole(message: Message) -> bool:
+    return message.text is not None or message.deleted_at is not None or message.redacted
 
 
 async def _whole_messages(store: MessageStore, conversation_id: str, ids: Sequence[str]) -> dict[str, Message]:

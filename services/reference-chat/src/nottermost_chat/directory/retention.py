@@ -1,10 +1,10 @@
 """Retention: what workspaces want kept for how long, what is held, and who may remove things now."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, false, func, or_, select, update
 
 from nottermost_chat.directory.engine import Noun, reads, upserts, writes
 from nottermost_chat.directory.queries import chunks, columns, fetch, fetch_one, insert
@@ -14,18 +14,19 @@ from nottermost_chat.directory.tables import (
     memberships,
     meta,
     retention_policies,
+    users,
     workspaces,
 )
 from nottermost_chat.errors import NotFound
+from nottermost_chat.model import ConversationKind
 
 LEASE: Final = "removing"  # in `meta`: the process that alone removes and rewrites what is old
 
 
 class PolicyRow(msgspec.Struct, frozen=True):
-    """How long a workspace keeps what is said: in a cache, in the message store, in the archive."""
+    """How long a workspace keeps what is said: in the message store, in the archive."""
 
     workspace_id: str
-    hot_hours: int
     warm_days: int
     archive_days: int
     changed_by: str
@@ -54,6 +55,7 @@ class Place(msgspec.Struct, frozen=True):
 
 POLICY: Final = columns(retention_policies, PolicyRow)
 HOLD: Final = columns(legal_holds, HoldRow)
+HOT_HOURS: Final = 1  # nobody reads it: programs of before do, until the next contraction takes the column away
 OPEN: Final = legal_holds.c.ended_at.is_(None)
 
 
@@ -79,14 +81,13 @@ class Retention(Noun):
         connection: Connection,
         workspace_id: str,
         *,
-        hot_hours: int,
         warm_days: int,
         archive_days: int,
         changed_by: str,
     ) -> PolicyRow:
         """In place of the one before."""
-        row = PolicyRow(workspace_id, hot_hours, warm_days, archive_days, changed_by, self._clock.now_ms())
-        values = msgspec.structs.asdict(row)
+        row = PolicyRow(workspace_id, warm_days, archive_days, changed_by, self._clock.now_ms())
+        values = msgspec.structs.asdict(row) | {"hot_hours": HOT_HOURS}
         statement = insert(connection.dialect.name, retention_policies).values(values)
         key = [retention_policies.c.workspace_id]
         connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
@@ -143,35 +144,39 @@ class Retention(Noun):
     def held(self, connection: Connection, conversation_ids: Sequence[str]) -> frozenset[str]:
         """Those of the conversations of which nothing may go.
 
-        Held themselves, with their workspace, or with a user who is or ever was in them.
+        Held themselves, with their workspace, or with a user who is or ever was in them; all that came with
+        an import, with any user who came with it.
         """
         found: set[str] = set()
-        if connection.execute(select(legal_holds.c.hold_id).where(OPEN).limit(1)).first() is None:
+        if not _is_anything_held(connection):
             return frozenset()  # nearly always
+        is_held = _is_held(connection)
         for part in chunks(conversation_ids):
-            statement = select(conversations.c.conversation_id).where(
-                conversations.c.conversation_id.in_(part), _is_held(conversations.c)
-            )
+            statement = select(conversations.c.conversation_id)
+            statement = statement.where(conversations.c.conversation_id.in_(part), is_held)
             found.update(connection.scalars(statement))
         return frozenset(found)
 
     @reads
     def all_held(self, connection: Connection) -> list[str]:
         """Ids of every conversation of which nothing may go."""
-        if connection.execute(select(legal_holds.c.hold_id).where(OPEN).limit(1)).first() is None:
+        if not _is_anything_held(connection):
             return []
-        return list(connection.scalars(select(conversations.c.conversation_id).where(_is_held(conversations.c))))
+        return list(connection.scalars(select(conversations.c.conversation_id).where(_is_held(connection))))
 
     @reads
     def holds_user(self, connection: Connection, user_id: str) -> bool:
-        """Whether the user, or any conversation that the user is or was in, is held."""
+        """Whether the user, or any conversation that the user is or was in or came with, is held."""
+        if not _is_anything_held(connection):
+            return False
         own = select(legal_holds.c.hold_id).where(OPEN, legal_holds.c.user_id == user_id).limit(1)
         if connection.execute(own).first() is not None:
             return True
-        here = select(memberships.c.conversation_id).where(memberships.c.user_id == user_id)
-        places = select(conversations.c.conversation_id).where(
-            conversations.c.conversation_id.in_(here), _is_held(conversations.c)
+        inside = select(memberships.c.conversation_id).where(memberships.c.user_id == user_id)
+        theirs = or_(
+            conversations.c.conversation_id.in_(inside), _came_with(_imports(connection, users.c.user_id == user_id))
         )
+        places = select(conversations.c.conversation_id).where(theirs, _is_held(connection))
         return connection.execute(places.limit(1)).first() is not None
 
     # --- who removes -----------------------------------------------------------------------------
@@ -189,11 +194,42 @@ class Retention(Noun):
         return True
 
 
-def _is_held(here: Any) -> ColumnElement[bool]:
+def _is_anything_held(connection: Connection) -> bool:
+    return connection.execute(select(legal_holds.c.hold_id).where(OPEN).limit(1)).first() is not None
+
+
+def _is_held(connection: Connection) -> ColumnElement[bool]:
     """Whether a row of `conversations` is held."""
-    stays = memberships.c.conversation_id == here.conversation_id
+    here, stays = conversations.c, memberships.c.conversation_id == conversations.c.conversation_id
+    held_users = select(legal_holds.c.user_id).where(OPEN, legal_holds.c.user_id.is_not(None))
     return or_(
         exists().where(OPEN, legal_holds.c.conversation_id == here.conversation_id),
         exists().where(OPEN, legal_holds.c.workspace_id == here.workspace_id),
         exists().where(OPEN, legal_holds.c.user_id == memberships.c.user_id, stays),
+        _came_with(_imports(connection, users.c.user_id.in_(held_users))),
     )
+
+
+def _imports(connection: Connection, whose: ColumnElement[bool]) -> list[str]:
+    """The import keys of the workspaces that these users came with: theirs begin with them."""
+    prefix = func.substr(users.c.import_key, 1, func.length(workspaces.c.import_key) + 1)
+    statement = select(workspaces.c.import_key).distinct().where(whose, prefix == workspaces.c.import_key + ":")
+    return list(connection.scalars(statement))
+
+
+def _came_with(imports: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row of `conversations` came with one of the imports.
+
+    Which does not say who was a member when: any of its users may have said something there. A direct
+    conversation has no import key of its own, but members who have.
+    """
+    stays = memberships.c.conversation_id == conversations.c.conversation_id
+    found: list[ColumnElement[bool]] = []
+    for key in imports:
+        member = users.c.import_key.startswith(f"{key}:", autoescape=True)
+        found.append(conversations.c.import_key.startswith(f"{key}:", autoescape=True))
+        found.append(
+            (conversations.c.kind == ConversationKind.DIRECT)
+            & exists().where(stays, memberships.c.user_id == users.c.user_id, member)
+        )
+    return or_(false(), *found)

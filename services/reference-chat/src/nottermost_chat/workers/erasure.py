@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from nottermost_chat.directory import ErasureRow
-from nottermost_chat.errors import MessageGone, NotFound
+from nottermost_chat.errors import ChatError, MessageGone, NotFound
 from nottermost_chat.model import Entry, EntryKind
 from nottermost_chat.ports import AppendRequest, SearchRemoval, version_at
 from nottermost_chat.services import Services
@@ -22,45 +22,73 @@ PAGE: Final = 500  # entries read together
 logger = structlog.get_logger(__name__)
 
 
+class Held(Exception):
+    """A legal hold was set meanwhile."""
+
+
 async def run_pass(services: Services) -> None:
-    """Go on with every erasure that nothing holds."""
+    """Go on with every erasure that nothing holds; one that is refused something does not stop the others."""
     for erasure in await services.directory.privacy.erasures():
-        await advance(services, erasure)
+        try:
+            await advance(services, erasure)
+        except ChatError as error:
+            logger.warning("erasure_failed", erasure_id=erasure.erasure_id, code=error.code)
 
 
 async def advance(services: Services, erasure: ErasureRow) -> bool:
-    """Erase what is left. True: it is finished. False: a legal hold applies, or another pass has to look."""
-    privacy, user_id = services.directory.privacy, erasure.user_id
-    if await services.directory.retention.holds_user(user_id):
+    """Erase what is left. True: it is finished. False: a legal hold applies, or another pass has to look.
+
+    A hold may be set at any time, and a pass may take long: it is asked for before every step.
+    """
+    try:
+        await _check(services, erasure.user_id)
+        await services.directory.privacy.begin_erasure(erasure.erasure_id)
+        changed = await _erase(services, erasure.user_id)
+    except Held:
         logger.info("erasure_waits", erasure_id=erasure.erasure_id, reason="a legal hold")
         return False
-    await privacy.begin_erasure(erasure.erasure_id)
-    changed = await _blank_messages(services, user_id)
-    changed += await _remove_uploads(services, user_id)
-    changed += await _remove_exports(services, user_id)
-    await privacy.erase_profile(user_id)
-    if services.archive is not None:
-        changed += await services.archive.erase(user_id)
     if changed:
         logger.info("erasure_runs", erasure_id=erasure.erasure_id, changed=changed)
         return False
-    await privacy.finish_erasure(erasure.erasure_id)
+    await services.directory.privacy.finish_erasure(erasure.erasure_id)
     logger.info("erasure_finished", erasure_id=erasure.erasure_id)
     return True
 
 
+async def _check(services: Services, user_id: str, place: str = "") -> None:
+    """Raises Held. `place`: a conversation in which the user said something, whether anybody knows that or not."""
+    retention = services.directory.retention
+    if await retention.holds_user(user_id) or (place and await retention.held([place])):
+        raise Held
+
+
+async def _erase(services: Services, user_id: str) -> int:
+    """One pass; returns how much there was. Raises Held."""
+    changed = await _blank_messages(services, user_id)
+    changed += await _remove_uploads(services, user_id)
+    await _check(services, user_id)
+    changed += await _remove_exports(services, user_id)
+    await services.directory.privacy.erase_profile(user_id)
+    if services.archive is not None:
+        changed += await services.archive.erase(user_id, lambda: _check(services, user_id))
+    return changed
+
+
 async def _blank_messages(services: Services, user_id: str) -> int:
-    """Redact messages and take back reactions; returns how many there were."""
+    """Redact messages and take back reactions; returns how many there were. Raises Held."""
     changed = 0
     reactions: dict[tuple[str, str], Entry] = {}
-    async for entry in entries_of(services, user_id):
-        if entry.kind is EntryKind.REACTION:
-            reactions[entry.message_id, entry.detail.emoji or ""] = entry  # the last one says whether it is set
-        elif entry.kind is EntryKind.MESSAGE:
-            changed += await _redact(services, entry)
-    for entry in reactions.values():
-        if entry.detail.on:
-            changed += await _take_back(services, entry)
+    async for page in _pages_of(services, user_id):
+        await _check(services, user_id, page[0].conversation_id)
+        for entry in page:
+            if entry.kind is EntryKind.REACTION:
+                reactions[entry.message_id, entry.detail.emoji or ""] = entry  # the last one says whether it is set
+            elif entry.kind is EntryKind.MESSAGE:
+                changed += await _redact(services, entry)
+    for number, entry in enumerate([entry for entry in reactions.values() if entry.detail.on]):
+        if number % PAGE == 0:
+            await _check(services, user_id)
+        changed += await _take_back(services, entry)
     return changed
 
 
@@ -69,13 +97,19 @@ async def entries_of(services: Services, user_id: str) -> AsyncIterator[Entry]:
 
     Of users of an import in every conversation there is: it does not say who was a member when.
     """
+    async for page in _pages_of(services, user_id):
+        for entry in page:
+            yield entry
+
+
+async def _pages_of(services: Services, user_id: str) -> AsyncIterator[list[Entry]]:
+    """The same, those together that were read together: of one conversation."""
     for conversation_id in await places_of(services, user_id):
         after = 0
         while page := await services.store.entries(conversation_id, after, PAGE):
             after = page[-1].seq
-            for entry in page:
-                if entry.actor_id == user_id:
-                    yield entry
+            if own := [entry for entry in page if entry.actor_id == user_id]:
+                yield own
 
 
 async def places_of(services: Services, user_id: str) -> list[str]:
@@ -121,6 +155,7 @@ async def _take_back(services: Services, entry: Entry) -> int:
 async def _remove_uploads(services: Services, user_id: str) -> int:
     removed = 0
     while page := await services.directory.privacy.uploads(user_id):
+        await _check(services, user_id)
         await remove_files(services, [row.file_id for row in page])
         removed += len(page)
     return removed

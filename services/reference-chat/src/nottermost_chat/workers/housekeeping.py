@@ -27,45 +27,67 @@ logger = structlog.get_logger(__name__)
 
 
 async def run(services: Services) -> None:
-    """Clean up now and every ten minutes; what fails is tried again next time."""
+    """Clean up now and every ten minutes."""
     while True:
-        try:
-            await redact_deleted(services)
-            await services.store.collect_texts(services.clock.now_ms() - UNREFERENCED_MS)
-            await remove_stale_uploads(services)
-            await services.directory.accounts.prune()
-            await services.directory.requests.prune()
-            await services.directory.webhooks.prune(services.clock.now_ms() - DELIVERIES_MS)
-        except ChatError as error:
-            logger.warning("housekeeping_failed", error=repr(error))
+        await run_pass(services)
         await asyncio.sleep(EVERY_S)
 
 
+async def run_pass(services: Services) -> None:
+    """Clean up. What fails is tried again next time, and does not stop the rest."""
+    directory, now_ms = services.directory, services.clock.now_ms
+    steps: dict[str, Callable[[], Awaitable[object]]] = {
+        "deleted": lambda: redact_deleted(services),
+        "texts": lambda: services.store.collect_texts(now_ms() - UNREFERENCED_MS),
+        "uploads": lambda: remove_stale_uploads(services),
+        "accounts": directory.accounts.prune,
+        "requests": directory.requests.prune,
+        "webhooks": lambda: directory.webhooks.prune(now_ms() - DELIVERIES_MS),
+    }
+    for name, step in steps.items():
+        try:
+            await step()
+        except ChatError as error:
+            logger.warning("housekeeping_failed", step=name, code=error.code)
+
+
 async def redact_deleted(services: Services) -> int:
-    """Erase for good what was deleted more than seven days ago, but for what is held; returns how many messages."""
+    """Erase for good what was deleted more than seven days ago, but for what is held; returns how many messages.
+
+    One that is refused is left for the next pass.
+    """
     before, done = services.clock.now_ms() - services.settings.undo_delete_s * 1000, 0
+    refused: set[str] = set()
 
-    async def find() -> list[Entry]:
-        return await _not_held(
-            services, lambda limit: services.store.deleted_before(before, limit), lambda entry: entry.conversation_id
-        )
+    async def find(limit: int) -> list[Entry]:
+        """More where some were refused: they come first every time."""
+        found = await services.store.deleted_before(before, limit + len(refused))
+        return [entry for entry in found if entry.message_id not in refused]
 
-    while entries := await find():
+    while entries := await _not_held(services, find, lambda entry: entry.conversation_id):
         for entry in entries:
-            await services.ingest.submit(
-                AppendRequest(
-                    kind="redact",
-                    conversation_id=entry.conversation_id,
-                    actor_id=entry.actor_id,
-                    op_id=f"redact:{entry.message_id}",
-                    message_id=entry.message_id,
-                    trusted=True,
-                )
-            )
-            if entry.detail.file_ids:
-                await remove_files(services, list(entry.detail.file_ids))
-            done += 1
+            try:
+                await _redact(services, entry)
+                done += 1
+            except ChatError as error:
+                refused.add(entry.message_id)
+                logger.warning("redact_refused", conversation_id=entry.conversation_id, code=error.code)
     return done
+
+
+async def _redact(services: Services, entry: Entry) -> None:
+    await services.ingest.submit(
+        AppendRequest(
+            kind="redact",
+            conversation_id=entry.conversation_id,
+            actor_id=entry.actor_id,
+            op_id=f"redact:{entry.message_id}",
+            message_id=entry.message_id,
+            trusted=True,
+        )
+    )
+    if entry.detail.file_ids:
+        await remove_files(services, list(entry.detail.file_ids))
 
 
 async def remove_stale_uploads(services: Services) -> None:

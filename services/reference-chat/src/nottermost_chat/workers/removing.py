@@ -1,6 +1,7 @@
 """Runs what removes and rewrites old data: erasures, exports, retention. One process at a time does it, under a lease."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -18,18 +19,41 @@ logger = structlog.get_logger(__name__)
 
 
 async def run(services: Services) -> None:
-    """Until it is cancelled; what fails is tried again next time."""
-    owner, retained_at = services.clock.new_id(), float("-inf")
+    """Until it is cancelled."""
+    removing = Removing(services)
     while True:
         await asyncio.sleep(EVERY_S)
+        await removing.run_pass()
+
+
+class Removing:
+    """What fails is tried again next time, and does not stop the rest."""
+
+    def __init__(self, services: Services) -> None:
+        self._services, self._owner = services, services.clock.new_id()
+        self._retained_at = float("-inf")
+
+    async def run_pass(self) -> None:
+        """Whatever is to be done now, if nobody else has the lease."""
         try:
-            if not await services.directory.retention.claim(owner, valid_ms=LEASE_MS):
-                continue
-            await erasure.run_pass(services)
-            await exporter.run_pass(services)
-            now = services.clock.monotonic()
-            if now - retained_at >= RETENTION_EVERY_S:
-                await retention.run_pass(services, until_s=now + RETENTION_S_MAX)
-                retained_at = now
+            if not await self._services.directory.retention.claim(self._owner, valid_ms=LEASE_MS):
+                return
         except ChatError as error:
-            logger.warning("removing_failed", error=repr(error))
+            logger.warning("removing_failed", step="lease", code=error.code)
+            return
+        steps: dict[str, Callable[[], Awaitable[None]]] = {
+            "erasures": lambda: erasure.run_pass(self._services),
+            "exports": lambda: exporter.run_pass(self._services),
+            "retention": self._retain,
+        }
+        for name, step in steps.items():
+            try:
+                await step()
+            except ChatError as error:
+                logger.warning("removing_failed", step=name, code=error.code)
+
+    async def _retain(self) -> None:
+        now = self._services.clock.monotonic()
+        if now - self._retained_at >= RETENTION_EVERY_S:
+            await retention.run_pass(self._services, until_s=now + RETENTION_S_MAX)
+            self._retained_at = now

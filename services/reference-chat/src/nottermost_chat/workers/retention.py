@@ -16,13 +16,14 @@ import structlog
 from nottermost_chat.archive.rows import DAY_MS, day_of, out_of_date, rows_of
 from nottermost_chat.directory import PolicyRow
 from nottermost_chat.directory.retention import Place
-from nottermost_chat.model import Entry, EntryKind
+from nottermost_chat.model import Entry, EntryKind, Position
 from nottermost_chat.ports import SearchRemoval, version_at
 from nottermost_chat.services import Services
 from nottermost_chat.workers.housekeeping import remove_files
 
 PAGE: Final = 200  # conversations looked at together
 STEP_ENTRIES: Final = 100  # trimmed at once: 40 MB of the longest texts while they are compared
+TRIES: Final = 3  # of one step, while somebody edits, deletes or reacts to what is in it
 TODAY_PARTS_MAX: Final = 64  # of the day that is going on; older days are merged to few
 
 logger = structlog.get_logger(__name__)
@@ -33,7 +34,6 @@ class Trim(msgspec.Struct, frozen=True):
 
     Attributes:
         floor_seq: up to which they go.
-        entries, head: as they were read.
         held: a legal hold keeps them where they are.
     """
 
@@ -41,7 +41,6 @@ class Trim(msgspec.Struct, frozen=True):
     workspace_id: str | None
     floor_seq: int
     entries: tuple[Entry, ...]
-    head: tuple[int, int]
     held: bool
 
     @property
@@ -113,15 +112,16 @@ async def plan(services: Services) -> AsyncIterator[Trim | Expiry]:
 
 
 async def places(services: Services, rules: Rules) -> AsyncIterator[Place]:
-    """Conversations that have more than the last entry in the store, and a limit on how long."""
+    """Conversations that have more than the last entry in the store, or left of a trim, and a limit on how long."""
     after = ""
     while rules.trims_anything and (page := await services.directory.retention.places(after=after, limit=PAGE)):
         after = page[-1].conversation_id
         limited = [place for place in page if rules.of(place.workspace_id).warm_days]
-        heads = await services.store.heads([place.conversation_id for place in limited])
+        ids = [place.conversation_id for place in limited]
+        heads, half_trimmed = await services.store.heads(ids), await services.store.half_trimmed(ids)
         for place in limited:
             head = heads.get(place.conversation_id)
-            if head is not None and head.floor_seq < head.seq - 1:
+            if head is not None and (head.floor_seq < head.seq - 1 or place.conversation_id in half_trimmed):
                 yield place
 
 
@@ -129,12 +129,13 @@ async def plan_trim(services: Services, rules: Rules, place: Place) -> Trim | No
     """The oldest entries that are older than the store is to keep them; None: there are none."""
     before = services.clock.now_ms() - rules.of(place.workspace_id).warm_days * DAY_MS
     head = (await services.store.heads([place.conversation_id]))[place.conversation_id]
-    page = await services.store.entries(place.conversation_id, head.floor_seq, STEP_ENTRIES)
+    after = 0 if await services.store.half_trimmed([place.conversation_id]) else head.floor_seq
+    page = await services.store.entries(place.conversation_id, after, STEP_ENTRIES)
     old = tuple(takewhile(lambda entry: entry.created_at < before and entry.seq < head.seq, page))
     if not old:
         return None
     held = await services.directory.retention.held([place.conversation_id])
-    return Trim(place.conversation_id, place.workspace_id, old[-1].seq, old, head.position, bool(held))
+    return Trim(place.conversation_id, place.workspace_id, old[-1].seq, old, bool(held))
 
 
 async def plan_expiry(services: Services, rules: Rules) -> AsyncIterator[Expiry]:
@@ -172,36 +173,39 @@ async def run_pass(services: Services, *, until_s: float) -> None:
             if services.clock.monotonic() > until_s:
                 return
     async for expiry in plan_expiry(services, rules):
-        held = await services.directory.retention.all_held()
+        held = services.directory.retention.all_held
         count = await services.archive.expire(expiry.day, expiry.workspace_ids, held)
         logger.info("archive_expired", day=expiry.day, rows=count)
     await merge_days(services)
 
 
 async def carry_out(services: Services, trim: Trim) -> bool:
-    """Trim once everything that goes is in the archive as it is now. False: not now, because of a hold or a change."""
-    if trim.held or not await archive_first(services, trim):
-        return False
-    if await services.directory.retention.held([trim.conversation_id]):
-        return False
-    version = version_at(trim.head)
-    await services.search.apply([], [SearchRemoval(message_id, version) for message_id in trim.message_ids])
-    await remove_media(services, trim)
-    await services.store.trim(trim.conversation_id, trim.floor_seq)
-    logger.info("trimmed", conversation_id=trim.conversation_id, floor_seq=trim.floor_seq)
-    return True
+    """Trim once everything that goes is in the archive as it is now. False: not now, because of a hold or of changes.
+
+    The store takes nothing out that was changed since it was archived: then it is archived again.
+    """
+    for _ in range(0 if trim.held else TRIES):
+        head = await archive_first(services, trim)
+        if await services.directory.retention.held([trim.conversation_id]):
+            return False
+        version = version_at(head)
+        await services.search.apply([], [SearchRemoval(message_id, version) for message_id in trim.message_ids])
+        await remove_media(services, trim)
+        if await services.store.trim(trim.conversation_id, trim.floor_seq, seen_seq=head[1]):
+            logger.info("trimmed", conversation_id=trim.conversation_id, floor_seq=trim.floor_seq)
+            return True
+    return False
 
 
-async def archive_first(services: Services, trim: Trim) -> bool:
-    """Read back what the archive has, and write what it lacks. False: some of it was changed meanwhile."""
+async def archive_first(services: Services, trim: Trim) -> Position:
+    """Read back what the archive has, and write what it lacks; returns the head from before the store was read."""
     assert services.archive is not None, "nothing is trimmed without an archive"
+    head = (await services.store.heads([trim.conversation_id]))[trim.conversation_id]
     rows = await rows_of(services.store, trim.entries, workspace_id=trim.workspace_id, targets=False)
     missing = out_of_date(rows, await services.archive.states(rows))
     if missing:
         await services.archive.append(missing)
-    since = await services.store.entries(trim.conversation_id, trim.head[1], STEP_ENTRIES)
-    changed = any(0 < entry.target_seq <= trim.floor_seq for entry in since)  # the archive would never see it
-    return not changed and len(since) < STEP_ENTRIES
+    return head.position
 
 
 async def remove_media(services: Services, trim: Trim) -> None:
