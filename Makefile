@@ -68,9 +68,13 @@ fmt: .venv/.dev ## format the code and repair what can be repaired
 proto: .venv/.dev ## generate the gRPC code from the proto files; what breaks the contract is refused
 	@$(BIN)/python -m nottermost_chat.rpc.contract
 
-bench: .venv/.dev servers ## measure the chat (one process, then a cluster), the platform's captures and the cost model against references on this machine
+bench: .venv/.dev servers ## measure the chat (one process, a cluster, and parts of it), the platform's captures and the cost model against references on this machine
 	@$(BIN)/nottermost chat bench $(ARGS)
 	@$(BIN)/nottermost chat bench --only cluster
+	@$(BIN)/nottermost chat bench --only fanout
+	@$(BIN)/nottermost chat bench --only history
+	@$(BIN)/nottermost chat bench --only routing
+	@$(BIN)/nottermost chat bench --only rpc
 	@$(BIN)/nottermost env bench
 	@$(BIN)/nottermost cost bench
 

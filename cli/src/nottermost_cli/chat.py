@@ -175,20 +175,20 @@ def claim(
 def bench(
     data: Annotated[Path | None, typer.Option(help="Where the data goes; decides what a sync costs.")] = None,
     export: Annotated[Path | None, typer.Option(help="A Slack export to import.")] = None,
-    only: Annotated[
-        str, typer.Option(help="Instead: cluster; or fanout or history, over the servers that the settings name.")
-    ] = "",
+    only: Annotated[str, typer.Option(help="Instead: cluster, fanout, history, routing or rpc.")] = "",
     json: Json = False,
 ) -> None:
-    """Measure speed and memory, each beside a reference measured in the same run. Takes about two minutes.
+    """Measure speed and memory of the chat in one process, each beside a reference measured in the same run. Two minutes.
 
-    cluster: the roles apart over real servers (`make servers`), first with PostgreSQL as the message store, then with
-    DynamoDB Local; sends, deliveries, latency by stage, memory. Starts a cluster of its own for each and removes it; about
-    five minutes.
+    With --only one of these instead. Each starts what it needs (`make servers` fetches it once) in a temporary folder with
+    fsync on, and removes it. --data and --export are for the chat in one process.
 
-    fanout: what a message costs in a channel of a million, and a connection of a user in 100,000 channels, over
-    PostgreSQL (its user may create databases), Kafka and Redis. history: the newest page from PostgreSQL and DynamoDB,
-    beside the same from Redis.
+    cluster: the roles apart over all servers, first with PostgreSQL as the message store, then with DynamoDB Local; sends,
+    deliveries, latency by stage, memory. About five minutes for each.
+
+    fanout: what a message costs in a channel of a million, and connecting as a user in 100,000 channels; fails when a
+    message takes more deliveries than there are gateways. history: the newest page from PostgreSQL and DynamoDB Local,
+    beside the same from Redis. routing: Redis Pub/Sub beside log and gRPC. rpc: what gRPC adds. One to five minutes each.
 
     Example: nottermost chat bench --export export.zip
     """
@@ -198,6 +198,7 @@ def bench(
     from nottermost_chat.logs import configure_logging
 
     configure_logging("warning")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core prints lines of its own otherwise
     rows = uvloop.run(_choose_bench(only, data, export))
     if json:
         sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
@@ -207,8 +208,6 @@ def bench(
 
 
 def _choose_bench(only: str, data: Path | None, export: Path | None) -> "Coroutine[object, object, list[Figure]]":
-    from nottermost_chat.settings import load_settings
-
     def tell(step: str) -> None:
         print(f"measuring: {step}", file=sys.stderr)
 
@@ -224,12 +223,20 @@ def _choose_bench(only: str, data: Path | None, export: Path | None) -> "Corouti
         case "fanout":
             from nottermost_chat.bench.fanout import run_fanout
 
-            return run_fanout(load_settings(os.environ), tell)
+            return run_fanout(tell)
         case "history":
             from nottermost_chat.bench.history import run_history
 
-            return run_history(load_settings(os.environ), tell)
-    raise typer.BadParameter(f"{only!r} is no part of it: choose cluster, fanout or history")
+            return run_history(tell)
+        case "routing":
+            from nottermost_chat.bench.routing import run_routing
+
+            return run_routing(tell)
+        case "rpc":
+            from nottermost_chat.bench.rpc import run_rpc
+
+            return run_rpc(tell)
+    raise typer.BadParameter(f"{only!r} is no part of it: choose cluster, fanout, history, routing or rpc")
 
 
 @app.command()
@@ -275,7 +282,7 @@ def _rebuilt(done: "Rebuilt") -> str:
 @app.command()
 def replay(
     since: Annotated[str, typer.Option(help="How long ago (90m, 2h, 3d), or a time (2026-11-21T08:00Z).")],
-    group: Annotated[str, typer.Option(help="Whose: indexer or projector.")],
+    group: Annotated[str, typer.Option(help="Whose: indexer, projector, audit or archiver.")],
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -800,7 +807,7 @@ async def _search(chat: "ChatClient", query: str, limit: int, by_date: bool, jso
     for hit in found["hits"]:
         await _print_message(chat, names, {**hit["message"], "preview": hit["snippet"]}, json)
     for part in found["unknown"]:
-        print(f"nottermost: {part} names nobody and nothing", file=sys.stderr)
+        print(f"nottermost: not known or not searched: {part}", file=sys.stderr)
     print(f"{found['total']} found")
 
 

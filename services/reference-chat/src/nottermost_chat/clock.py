@@ -1,6 +1,8 @@
 """Time and identifiers, passed in so that tests choose them."""
 
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from ulid import ULID
 
@@ -27,3 +29,17 @@ class Clock:
     def new_id(self) -> str:
         """A ULID: 26 characters, sorted by time of creation (ADR 0010)."""
         return str(ULID())
+
+
+class ClockThatIsSet(Clock):
+    """For tests: a time of day that jumps while the process runs."""
+
+    def __init__(self, file: Path) -> None:
+        """`file`: holds how many seconds the clock is ahead now; while there is none it is right."""
+        super().__init__()
+        self._file = file
+
+    def now_ms(self) -> int:
+        with suppress(FileNotFoundError):
+            return super().now_ms() + round(float(self._file.read_text()) * 1000)
+        return super().now_ms()

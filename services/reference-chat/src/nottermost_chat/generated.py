@@ -136,7 +136,7 @@ def _comments(kind: type[msgspec.Struct], prefix: str) -> dict[str, str]:
 
 def _render_policy() -> str:
     about = (
-        f"A call to a dependency has a time limit, is tried again with jitter, and goes through a circuit breaker: "
+        f"A call to a dependency has a time limit, is tried again with jitter unless it hung for the whole limit, and goes through a circuit breaker: "
         f"{resilience.FAILURES_MAX} failures within {resilience.WINDOW_S:g} s open it, then calls are refused at once "
         f"as `unavailable`, and every {resilience.PROBE_AFTER_S:g} s one tries whether the dependency is back. The "
         "breaker's state is `chat_breaker_state`, what failed is `chat_dependency_failures_total`."

@@ -1,7 +1,7 @@
 """What the chat does when something it depends on is slow or away.
 
 `POLICIES` is the failure policy, one row a dependency; docs/failure-policy.md is made from it.
-A call goes through a `Guard`: a time limit, three attempts with jitter, and a circuit breaker
+A call goes through a `Guard`: a time limit, three attempts with jitter (one if it hangs), and a circuit breaker
 that refuses at once while the dependency is known to be away.
 """
 
@@ -179,7 +179,7 @@ class Guard:
             async for attempt in stamina.retry_context(
                 on=self._errors,
                 attempts=tries,
-                timeout=None,
+                timeout=self._policy.timeout_s,  # what hangs is not asked again: people wait for one limit, not for three
                 wait_initial=WAIT_S,
                 wait_max=WAIT_S_MAX,
                 wait_jitter=WAIT_S,

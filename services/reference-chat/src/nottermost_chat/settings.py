@@ -97,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     instance: str = ""  # a name that no other process has; "": one is made up
     metrics_port: int = 0  # health and metrics of roles that serve nothing else; 0: a free one
     clock_ahead_s: float = 0.0  # for tests: how wrong this process's time of day is
+    clock_file: str = ""  # for tests: holds instead how many seconds it is ahead, and may change while the process runs
     fenced: bool = False  # a standby region: nothing is appended
     store: Store = Store.SQLITE
     table_log: str = "log"  # DynamoDB

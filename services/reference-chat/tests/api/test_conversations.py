@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from nottermost_chat.services import Services
 from nottermost_chat.testing.people import PASSWORD, Person, ShiftedClock
 
@@ -297,6 +299,20 @@ async def test_the_quick_switcher_finds_people_and_conversations(ann: Person, bo
     assert await ann.get("/api/chats/search?q=cat") == []
     assert [each["id"] for each in await ann.get(f"/api/chats/search?q={cat.email}")] == [cat.user_id]
     assert await ann.get("/api/chats/search?q=%20") == []
+
+
+async def test_the_list_has_an_end(ann: Person, clock: ShiftedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last active are listed; one beyond them is found by its name and shown by its id."""
+    workspace, ids = await ann.workspace("W"), dict[str, str]()
+    for name in ("oldest", "older", "newest"):
+        ids[name] = await ann.channel(workspace, name)
+        clock.ahead_s += 1
+    mine = [view["title"] for view in await ann.get(CHATS)]
+    assert mine[:3] == ["newest", "older", "oldest"]
+    monkeypatch.setattr("nottermost_chat.actions.conversations.LISTED_MAX", 2)
+    assert [view["title"] for view in await ann.get(CHATS)] == mine[:2]
+    assert [match["id"] for match in await ann.get("/api/chats/search?q=oldest")] == [ids["oldest"]]
+    assert (await ann.get(f"{CHATS}/{ids['oldest']}"))["title"] == "oldest"
 
 
 async def test_pages_of_members_and_channels(services: Services, ann: Person) -> None:

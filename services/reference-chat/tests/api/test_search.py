@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from nottermost_chat.testing.people import Person
+import pytest
+
+from nottermost_chat.testing.people import Person, ShiftedClock
 
 Indexed = Callable[[], Awaitable[None]]
 
@@ -58,6 +60,32 @@ async def test_unknown_names_are_reported(ann: Person, bob: Person, indexed: Ind
     answer = await ask(ann, "hello after:someday")
     assert (len(answer["hits"]), answer["unknown"]) == (1, ["after:someday"])  # the rest is searched
     assert (await ask(ann, "   "))["hits"] == []
+
+
+async def test_only_so_many_conversations_are_searched(
+    ann: Person, clock: ShiftedClock, indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more the last active, and the answer says so; one that is named is searched however old it is."""
+    workspace, channels = await ann.workspace("W"), dict[str, str]()
+    for name in ("oldest", "older", "newest"):
+        channels[name] = await ann.channel(workspace, name)
+        await ann.say(channels[name], f"apples in {name}")
+        clock.ahead_s += 1
+    await indexed()
+    assert len((await ask(ann, "apples"))["hits"]) == 3
+    monkeypatch.setattr("nottermost_chat.actions.search.SEARCHED_MAX", 2)
+    cut = "conversations beyond the 2 last active"
+    answer = await ask(ann, "apples", sort="date")
+    assert [hit["message"]["preview"] for hit in answer["hits"]] == ["apples in newest", "apples in older"]
+    assert (answer["total"], answer["unknown"]) == (2, [cut])
+    for named in ("oldest", channels["oldest"]):
+        answer = await ask(ann, f"apples in:{named}")
+        assert [hit["message"]["preview"] for hit in answer["hits"]] == ["apples in oldest"]
+        assert answer["unknown"] == []
+    assert (await ask(ann, "apples in:nowhere"))["unknown"] == ["in:nowhere", cut]
+    monkeypatch.setattr("nottermost_chat.actions.search.SEARCHED_MAX", 3)
+    answer = await ask(ann, "apples")
+    assert (answer["total"], answer["unknown"]) == (3, [])
 
 
 async def test_nobody_finds_what_they_may_not_read(ann: Person, bob: Person, cat: Person, indexed: Indexed) -> None:

@@ -1,5 +1,6 @@
 """The history checker: silent about what a right chat does, and it finds every kind of wrong."""
 
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from random import Random
@@ -461,6 +462,35 @@ def test_every_mistake_is_found(mutate: Mistake, expected: set[ViolationKind], h
     """One mistake in a right history is reported as what it is."""
     found = {violation.kind for violation in check_history(mutate(Random(seed), history))}
     assert expected <= found
+
+
+def count_calls(history: History) -> int:
+    """Calls that judging makes, of Python's functions and of built-in ones; a generator's every step is one."""
+    calls, before = 0, sys.getprofile()
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        judge(history)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def keep_right(_rng: Random, history: History) -> History:
+    return history
+
+
+@pytest.mark.parametrize("mutate", [keep_right, *(mutate for mutate, _ in MISTAKES)])
+def test_judging_takes_linear_work(mutate: Mistake) -> None:
+    """Ten times as much takes less than twelve times as many calls, whatever is found, and with as frequent resets."""
+    short, long = (mutate(Random(1), RightChat(Random(1)).run(steps)) for steps in (600, 6000))
+    growth = len(long.events) / len(short.events)
+    assert growth > 8
+    assert count_calls(long) / count_calls(short) < 1.2 * growth
 
 
 def test_every_kind_of_violation_has_a_mistake() -> None:

@@ -1,14 +1,19 @@
-"""How long a fault was felt, worked out from made-up times; and the page that tells it."""
+"""How long a fault was felt, worked out from made-up times; what search lacks; and the page that tells it."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from nottermost_chat.clock import Clock, ClockThatIsSet
 from nottermost_chat.testing.chaos.faults import all_faults
+from nottermost_chat.testing.chaos.found import choose_wanted, find_mark, mark_text, tell_unfound
 from nottermost_chat.testing.chaos.load import Stamped
 from nottermost_chat.testing.chaos.measure import Outage, measure_outage
-from nottermost_chat.testing.chaos.report import render_row, write_rows
+from nottermost_chat.testing.chaos.report import name_missed, render_row, write_rows
 from nottermost_chat.testing.chaos.run import Phase
-from nottermost_chat.testing.history import Acknowledged, LogEntry, Refused, Result, Seen, Sent, Verdict
+from nottermost_chat.testing.history import Acknowledged, Log, LogEntry, Refused, Result, Seen, Sent, Verdict
 
 BOTH = {"c": frozenset({"ann", "bob"})}
 BEGAN = 100.0
@@ -77,15 +82,16 @@ def test_refused_is_not_unknown() -> None:
     assert (outage.acked, outage.unknown, outage.refused) == (0, 0, 1)
 
 
-def make_phase(number: int, result: Result = Result.VALID, *, normal_s: float | None = 1.0) -> Phase:
+def make_phase(number: int, result: Result = Result.VALID, *, normal_s: float | None = 1.0, amiss: str = "") -> Phase:
     outage = Outage(
         first_s=0.5, normal_s=normal_s, slowest_s=1.0, ack_gap_s=0.2, before_s_p99=0.1, acked=10, unknown=0, refused=0
     )  # fmt: skip
     verdict = Verdict(result, "5 | violations\nof all kinds", {}, ())
     at = datetime(2026, 1, 1, tzinfo=UTC)
     return Phase(
-        fault=all_faults()[number], store="postgres", verdict=verdict, outage=outage, load=2.0, at=at, healed_s=12.0
-    )
+        fault=all_faults()[number], store="postgres", verdict=verdict, outage=outage, load=2.0, at=at, healed_s=12.0,
+        amiss=amiss,
+    )  # fmt: skip
 
 
 def test_the_page_keeps_what_was_not_run_again(tmp_path: Path) -> None:
@@ -105,6 +111,64 @@ def test_a_row_tells_what_is_wrong() -> None:
     assert "**unknown**: 5 / violations of all kinds" in row
     assert "never (too long)" in row
     assert "\n" not in row
+
+
+def test_what_else_is_wrong_makes_a_row_invalid() -> None:
+    """A right history is no pass when search lacks a message."""
+    row = render_row(make_phase(0, amiss="search finds 49 of 50"))
+    assert "**invalid**: search finds 49 of 50" in row
+
+
+def test_the_last_line_names_what_missed_its_aim() -> None:
+    """Too late or never; what came back in time and what was not measured is not among them."""
+    late, never, in_time = make_phase(0, normal_s=99.0), make_phase(1, normal_s=None), make_phase(2)
+    unmeasured = msgspec.structs.replace(make_phase(3), outage=None)
+    assert name_missed([late, never, in_time, unmeasured]) == "missed their aim: kill-ingest, stop-ingest"
+    assert name_missed([in_time]) == "missed their aim: none"
+
+
+def entry_of(number: int, body: str | None) -> LogEntry:
+    return LogEntry("c", 1, number, "message", f"id{number}", "ann", f"m{number}", body)
+
+
+def test_what_search_has_to_find() -> None:
+    """Acknowledged and still as it was sent, each once, evenly from the first one on."""
+    acked = [Acknowledged("c", "ann", f"m{number}", f"id{number}", 1, number) for number in range(200)]
+    entries = [entry_of(number, None if number % 2 else mark_text("text", f"{number:x}")) for number in range(210)]
+    logs = [Log("c", reader, tuple(entries)) for reader in ("ann", "bob")]
+    wanted = choose_wanted(acked, logs)
+    assert [entry.seq for entry in wanted] == list(range(0, 200, 4))
+    assert find_mark(wanted[-1].body or "") == f"{196:x}"
+    assert choose_wanted(acked[:3], logs) == [entries[0], entries[2]]
+    assert choose_wanted([], logs) == []
+
+
+async def test_what_search_lacks_is_told() -> None:
+    """What comes at the second look was found; what does not come in time is counted, and one of it named."""
+    looks: Counter[int] = Counter()
+
+    async def find(entry: LogEntry) -> bool:
+        looks[entry.seq] += 1
+        return entry.seq == 1 or (entry.seq == 2 and looks[2] > 1)
+
+    entries = [entry_of(number, "text") for number in (1, 2, 3)]
+    assert await tell_unfound(find, entries[:2]) == ""
+    assert await tell_unfound(find, [entries[0], entries[2]], within_s=0) == (
+        "search finds 1 of 2 acknowledged messages within 0 s, not (1, 3) m3"
+    )
+
+
+def test_a_clock_that_is_set_while_it_runs(tmp_path: Path) -> None:
+    """It jumps when its file is written, both ways; durations stay right."""
+    file, right = tmp_path / "clock", Clock()
+    clock = ClockThatIsSet(file)
+    began = clock.monotonic()
+    for ahead_s in (None, 3600, -3600, 0):
+        if ahead_s is not None:
+            file.write_text(str(ahead_s))
+        wrong_s = (clock.now_ms() - right.now_ms()) / 1000
+        assert abs(wrong_s - (ahead_s or 0)) < 60
+    assert 0 <= clock.monotonic() - began < 60
 
 
 def test_names_are_unique_and_layouts_stand_together() -> None:

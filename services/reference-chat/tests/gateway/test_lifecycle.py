@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nottermost_chat.clock import Clock
+from nottermost_chat.gateway.gateway import RESUME_SPREAD_S
 from nottermost_chat.ports import Signal
 from nottermost_chat.protocol import CLOSE_RULES, CloseCode
 from nottermost_chat.testing.raw_socket import CLOSE, HandshakeRefused, make_client_frame
@@ -91,13 +92,14 @@ async def test_a_drain_of_many_is_spread(tmp_path: Path) -> None:
             assert await one.closed() == CloseCode.DRAIN
 
 
-async def test_a_lapse_sends_everybody_to_resume(chat: RunningChat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When deliveries to the gateway were dropped its clients are told to come back and resume."""
-    monkeypatch.setattr("nottermost_chat.gateway.gateway.RESUME_SPREAD_S", 0.05)
+async def test_a_lapse_sends_everybody_to_resume(chat: RunningChat) -> None:
+    """When deliveries to the gateway were dropped its clients are told to come back and resume; a few at once."""
     sockets = [await chat.raw(user) for user in await chat.users("ann", "bob")]
+    began = Clock().monotonic()
     chat.gateway.lapse()
     for one in sockets:
         assert await one.closed() == CloseCode.RESYNC
+    assert Clock().monotonic() - began < RESUME_SPREAD_S / len(sockets)
 
 
 async def test_a_close_is_answered_once(chat: RunningChat) -> None:

@@ -34,7 +34,6 @@ async def set_policy(
     directory = noting(services, caller_id, action, workspace_id, workspace_id=workspace_id, details=details)
     row = await directory.retention.set_policy(
         workspace_id,
-        hot_hours=wanted.hot_hours,
         warm_days=wanted.warm_days,
         archive_days=wanted.archive_days,
         changed_by=caller_id,
@@ -44,7 +43,6 @@ async def set_policy(
 
 def _policy_view(row: PolicyRow) -> shapes.RetentionView:
     return shapes.RetentionView(
-        hot_hours=row.hot_hours,
         warm_days=row.warm_days,
         archive_days=row.archive_days,
         changed_by=row.changed_by,

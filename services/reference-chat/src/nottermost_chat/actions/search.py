@@ -14,6 +14,9 @@ from nottermost_chat.protocol import message_fields
 from nottermost_chat.search import ParsedQuery, Snippet, make_snippet, parse_query
 from nottermost_chat.services import Services
 
+SEARCHED_MAX = 10_000  # of the last active: all are in the query, and OpenSearch takes 65,536 ids in one
+NAMESAKES_MAX = 20  # conversations beyond that of one name
+
 Places = Mapping[str, ConversationOfUser]  # the caller's conversations by id
 
 
@@ -40,15 +43,18 @@ async def search(
     limit: int,
     utc_offset_minutes: int = 0,
 ) -> shapes.SearchView:
-    """Messages that match `text`, a query as typed, among those the caller may read."""
+    """Messages that match `text`, a query as typed, among those the caller may read.
+
+    Of a caller in more than SEARCHED_MAX conversations the last active are searched, and those that `in:` names.
+    """
     parsed = parse_query(text, utc_offset_minutes=utc_offset_minutes)
     if parsed == ParsedQuery(problems=parsed.problems):
         return shapes.SearchView(hits=[], total=0, unknown=list(parsed.problems))
-    places = {
-        place.conversation.conversation_id: place for place in await services.directory.conversations.list_of(caller_id)
-    }
+    places, cut = await _places(services, caller_id, parsed.in_names)
     names = await _resolve(services, caller_id, parsed, places)
     unknown = [*names.unknown, *parsed.problems]
+    if cut and (names.unknown or not parsed.in_names):
+        unknown.append(f"conversations beyond the {SEARCHED_MAX:,} last active")
     if not names.is_possible:
         return shapes.SearchView(hits=[], total=0, unknown=unknown)
     query = SearchQuery(
@@ -73,6 +79,27 @@ async def search(
 
 
 # --- names ------------------------------------------------------------------------------------
+
+
+async def _places(
+    services: Services, caller_id: str, named: Sequence[str]
+) -> tuple[dict[str, ConversationOfUser], bool]:
+    """The conversations to search, and whether there are more than those.
+
+    Args:
+        named: ids and titles; these conversations are among them however long ago they were active.
+    """
+    conversations = services.directory.conversations
+    found = await conversations.list_of(caller_id, limit=SEARCHED_MAX + 1)
+    cut = len(found) > SEARCHED_MAX
+    found = found[:SEARCHED_MAX]
+    if cut and named:
+        matches = await asyncio.gather(
+            *(conversations.find(name, user_id=caller_id, limit=NAMESAKES_MAX) for name in named)
+        )
+        titled = [match.conversation.conversation_id for some in matches for match in some if match.joined]
+        found += await conversations.list_of(caller_id, [*named, *titled])
+    return {place.conversation.conversation_id: place for place in found}, cut
 
 
 async def _resolve(services: Services, caller_id: str, parsed: ParsedQuery, places: Places) -> Resolved:

@@ -21,7 +21,11 @@ UtcOffset = Annotated[
 async def search_messages(
     request: ApiRequest, q: Text, sort: Sort = "rank", offset: Offset = 0, limit: Limit = 20, utc_offset: UtcOffset = 0
 ) -> shapes.SearchView:
-    """Full text, "phrases", prefix*, -without, from: in: with: before: after: on: has:file|link|reaction."""
+    """Full text, "phrases", prefix*, -without, from: in: with: before: after: on: has:file|link|reaction.
+
+    Of a caller in more than 10,000 conversations the last active are searched, and those that in: names; then `unknown`
+    says that others were left out.
+    """
     return await search(
         *request.who, q,
         by_date=sort == "date", offset=offset, limit=limit, utc_offset_minutes=utc_offset,

@@ -449,7 +449,7 @@ class Hit(View, frozen=True):
 class SearchView(View, frozen=True):  # GET /api/search?q=&sort=rank|date&offset=&limit=
     hits: list[Hit]
     total: int
-    unknown: list[str] = []  # parts of the query that name nobody and nothing
+    unknown: list[str] = []  # parts of the query that name nobody and nothing; conversations that were left out
 
 
 # --- webhooks ---------------------------------------------------------------------------------
@@ -611,13 +611,11 @@ class NotificationsView(View, frozen=True):  # GET /api/notifications/settings
 
 # --- retention and privacy ---------------------------------------------------------------------
 
-HotHours = Annotated[int, msgspec.Meta(ge=0, le=24)]
 WarmDays = Annotated[int, msgspec.Meta(ge=7, le=365)]  # a week: what was deleted can be restored for so long
 ArchiveDays = Annotated[int, msgspec.Meta(ge=30, le=1_826)]  # document D: 30 days to five years
 
 
 class RetentionRequest(Request, frozen=True):  # PUT /api/workspaces/{id}/retention -> RetentionView
-    hot_hours: HotHours = 1
     warm_days: WarmDays = 30
     archive_days: ArchiveDays = 1_826
 
@@ -625,7 +623,6 @@ class RetentionRequest(Request, frozen=True):  # PUT /api/workspaces/{id}/retent
 class RetentionView(View, frozen=True):  # GET /api/workspaces/{id}/retention
     warm_days: int  # 0: the message store keeps everything
     archive_days: int
-    hot_hours: int = 1
     changed_by: str | None = None  # nobody: it is what this installation does where no workspace says otherwise
     changed_at: datetime | None = None
 

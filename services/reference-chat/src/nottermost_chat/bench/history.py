@@ -1,13 +1,12 @@
 """What a cache of the newest pages would save: a page through the API, the store's part of it, and the same from Redis.
 
-Over the servers that the settings name, and DynamoDB where the SDK's environment says. The cache is the one of
-ADR 0021: a page lies under (conversation, epoch, head), so the head is read strongly first, and each append writes or
-ends the page.
+PostgreSQL, DynamoDB Local and Redis are its own. The cache is the one of ADR 0021: a page lies under (conversation,
+epoch, head), so the head is read strongly first, and each append writes or ends the page.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,29 +16,30 @@ from typing import Any, Final
 
 import httpx
 import msgspec
-import psycopg
 from aiobotocore.session import AioSession
-from psycopg import sql
 from redis.asyncio import Redis
 
 from nottermost_chat.adapters.dynamo_store import DynamoStore
 from nottermost_chat.adapters.dynamo_tables import create_tables
 from nottermost_chat.adapters.postgres_store import PostgresStore
 from nottermost_chat.api.app import create_app
+from nottermost_chat.backends import closing, database_server
 from nottermost_chat.bench.crowd import ENVIRONMENT
+from nottermost_chat.bench.own_servers import Servers, Tell, measure_over
 from nottermost_chat.bootstrap import open_services
 from nottermost_chat.clock import Clock
-from nottermost_chat.directory.server import Server
 from nottermost_chat.front_door import listen
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import Message
 from nottermost_chat.ports import MessageStore
+from nottermost_chat.roles.process import Process
 from nottermost_chat.services import Services
-from nottermost_chat.settings import Settings, load_settings
+from nottermost_chat.settings import load_settings
 from nottermost_chat.testing.ingesting import open_writing
 from nottermost_conventions.figures import Figure
 from nottermost_conventions.tables import LOG, TEXTS
 
+SERVERS: Final = ("postgres", "redis", "dynamodb")
 PAGE: Final = 50
 CONVERSATIONS: Final = 20
 BODY: Final = "x" * 100
@@ -94,20 +94,27 @@ class Units:
         return self.total - before
 
 
-async def run_history(settings: Settings, tell: Callable[[str], None]) -> list[Figure]:
-    """Measure both stores, one after the other; takes about a minute."""
+async def run_history(tell: Tell) -> list[Figure]:
+    """Measure both stores, one after the other; takes about two minutes.
+
+    Raises: StartError when a server cannot be started.
+    """
+    return await measure_over(SERVERS, tell, lambda servers: _measure_both(servers, tell))
+
+
+async def _measure_both(servers: Servers, tell: Tell) -> list[Figure]:
     rows = []
     for name, opening in (("PostgreSQL", _on_postgres), ("DynamoDB", _on_dynamodb)):
         tell(name)
-        async with opening(settings) as (store, units):
-            rows += await _measure(name, settings, store, units)
+        async with opening(servers.process) as (store, units):
+            rows += await _measure(name, servers.process.settings.cache_host, store, units)
     return rows
 
 
-async def _measure(name: str, settings: Settings, store: MessageStore, units: Units | None) -> list[Figure]:
+async def _measure(name: str, cache: str, store: MessageStore, units: Units | None) -> list[Figure]:
     timed = Timed(store)
-    host, _, port = settings.cache_host.partition(":")
-    redis = Redis(host=host, port=int(port or 6379))
+    host, _, port = cache.partition(":")
+    redis = Redis(host=host, port=int(port))
     try:
         async with _serving(timed) as (http, places):
             rows = await _compare(name, timed, redis, http, places)
@@ -208,44 +215,21 @@ async def _read(redis: "Redis", key: str) -> list[Message]:
 
 
 @asynccontextmanager
-async def _on_postgres(settings: Settings) -> AsyncIterator[tuple[MessageStore, Units | None]]:
-    name = f"bench_{Clock().new_id()}".lower()
-    server = Server(host=settings.database_host, database=name, user=settings.database_user)
-    await asyncio.to_thread(_administer, settings, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        store = await PostgresStore.open(server, Metrics(), Clock().monotonic)
-        try:
-            yield store, None
-        finally:
-            await store.close()
-    finally:
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-        await asyncio.to_thread(_administer, settings, drop)
-
-
-def _administer(settings: Settings, statement: sql.Composed) -> None:
-    host, _, port = settings.database_host.partition(":")
-    with psycopg.connect(
-        host=host, port=int(port or 5432), user=settings.database_user, dbname="postgres", autocommit=True
-    ) as connection:
-        connection.execute(statement)
+async def _on_postgres(process: Process) -> AsyncIterator[tuple[MessageStore, Units | None]]:
+    server = database_server(process.settings, process.secrets)
+    async with closing(await PostgresStore.open(server, Metrics(), Clock().monotonic)) as store:
+        yield store, None
 
 
 @asynccontextmanager
-async def _on_dynamodb(_settings: Settings) -> AsyncIterator[tuple[MessageStore, Units | None]]:
-    unique, units, session = Clock().new_id(), Units(), AioSession()
+async def _on_dynamodb(_process: Process) -> AsyncIterator[tuple[MessageStore, Units | None]]:
+    units, session = Units(), AioSession()
     units.attach(session)
-    names = {LOG: f"bench-log-{unique}", TEXTS: f"bench-texts-{unique}"}
+    names = {LOG: "bench-log", TEXTS: "bench-texts"}
     async with session.create_client("dynamodb") as client:
         await create_tables(client, names)
-        try:
-            store = await DynamoStore.open(
-                table_log=names[LOG], table_texts=names[TEXTS], metrics=Metrics(), clock=Clock(), session=session
-            )
-            try:
-                yield store, units
-            finally:
-                await store.close()
-        finally:
-            for name in names.values():
-                await client.delete_table(TableName=name)
+    opening = DynamoStore.open(
+        table_log=names[LOG], table_texts=names[TEXTS], metrics=Metrics(), clock=Clock(), session=session
+    )
+    async with closing(await opening) as store:
+        yield store, units

@@ -1,11 +1,16 @@
-"""Two ways of telling a gateway: Redis Pub/Sub, or the log and a gRPC stream. Each between processes, at the same rate."""
+"""Two ways of telling a gateway: Redis Pub/Sub, or the log and a gRPC stream. Each between processes, at the same rate.
+
+Redis and Kafka are its own. Neither way waits for a disk: Kafka acknowledges what it has written, and syncs later.
+"""
 
 import asyncio
+import math
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from threading import Event
 from typing import Final
 
 import grpc
@@ -16,8 +21,11 @@ from confluent_kafka.cimpl import NewTopic
 from redis.asyncio import Redis
 from ulid import ULID
 
+from nottermost_chat.bench.measure import value_at
+from nottermost_chat.bench.own_servers import Servers, Tell, measure_over
 from nottermost_conventions.figures import Figure
 
+SERVERS: Final = ("redis", "kafka")
 PER_S: Final = 1000
 SECONDS: Final = 10.0
 AWAY_AFTER_S: Final = 4.0
@@ -42,32 +50,47 @@ class Arrivals(msgspec.Struct):
         self.took_us.append((time.monotonic_ns() - int.from_bytes(payload[:STAMP_BYTES])) // 1000)
 
 
-async def run_routing(redis: str, brokers: str) -> list[Figure]:
-    """Measure both ways, with the receiver there all the time and with it away for two seconds.
+class Took(msgspec.Struct, frozen=True):
+    """One run: how many were sent, and microseconds each that arrived was under way, by order of arrival."""
 
-    Args:
-        redis: host:port. brokers: of Kafka. A channel, a topic and a group of their own are used.
+    sent: int
+    waits_us: list[int]
+
+    @property
+    def lost(self) -> int:
+        return self.sent - len(self.waits_us)
+
+
+async def run_routing(tell: Tell) -> list[Figure]:
+    """Measure both ways, with the receiver there all the time and with it away for two seconds; takes about a minute.
+
+    Raises: StartError when a server cannot be started.
     """
-    rows = []
-    for name, measure in (("Redis Pub/Sub", _measure_pubsub), ("log and gRPC", _measure_log)):
-        for away in (False, True):
-            sent, arrivals = await measure(redis if measure is _measure_pubsub else brokers, away)
-            if away:
-                rows.append(
-                    Figure(f"{name}, lost in {AWAY_S:.0f} s away", sent - len(arrivals.took_us), "", f"of {sent:,}")
-                )
-            else:
-                rows += _percentiles(name, sent, arrivals)
-    return rows
+    return await measure_over(SERVERS, tell, lambda servers: _measure_both(servers, tell))
 
 
-def _percentiles(name: str, sent: int, arrivals: Arrivals) -> list[Figure]:
-    took = sorted(arrivals.took_us[WARM_UP:])
-    said = f"{PER_S:,}/s, {len(arrivals.took_us):,} of {sent:,} arrived"
+async def _measure_both(servers: Servers, tell: Tell) -> list[Figure]:
+    settings, there, lost = servers.process.settings, list[Took](), list[Took]()
+    for away, found in ((False, there), (True, lost)):
+        tell(f"Redis Pub/Sub, then log and gRPC, the receiver {f'away for {AWAY_S:.0f} s' if away else 'there'}")
+        found.append(await _measure_pubsub(settings.cache_host, away))
+        found.append(await _measure_log(settings.brokers, away))
     return [
-        Figure(f"{name} {label}", took[int(len(took) * share)] / 1000, "ms", said)
-        for label, share in (("p50", 0.5), ("p99", 0.99))
+        *(_compare_waits(label, share, *there) for label, share in (("p50", 0.5), ("p99", 0.99))),
+        _compare_losses(*lost),
     ]
+
+
+def _compare_waits(label: str, share: float, published: Took, streamed: Took) -> Figure:
+    """The value below which `share` of the waits lie, of both."""
+    reference, value = (value_at(sorted(took.waits_us[WARM_UP:]), share) / 1000 for took in (published, streamed))
+    said = f"Redis Pub/Sub {reference:.1f} ms; {PER_S:,}/s, {len(streamed.waits_us):,} of {streamed.sent:,} arrived"
+    return Figure(f"log and gRPC, publish to receiver, {label}", value, "ms", said, value / reference)
+
+
+def _compare_losses(published: Took, streamed: Took) -> Figure:
+    said = f"Redis Pub/Sub {published.lost:,}; of {streamed.sent:,} each"
+    return Figure(f"log and gRPC, lost in {AWAY_S:.0f} s away", streamed.lost, "", said, None, "0")
 
 
 async def _send_all(send: Send) -> int:
@@ -125,7 +148,7 @@ def _tell(arrivals: Arrivals) -> None:
 # --- Redis Pub/Sub ----------------------------------------------------------------------------
 
 
-async def _measure_pubsub(redis: str, away: bool) -> tuple[int, Arrivals]:
+async def _measure_pubsub(redis: str, away: bool) -> Took:
     channel = f"bench-{ULID()}"
     host, _, port = redis.partition(":")
     async with (
@@ -138,7 +161,7 @@ async def _measure_pubsub(redis: str, away: bool) -> tuple[int, Arrivals]:
 
         sent = await _send_all(send)
         await asyncio.sleep(REST_S)
-        return sent, await end()
+        return Took(sent, (await end()).took_us)
 
 
 async def receive_published(host: str, port: str, channel: str, away: str) -> None:
@@ -173,39 +196,36 @@ async def _with_a_pause(act: Callable[[float | None], Awaitable[None]], away: bo
 # --- log and gRPC -----------------------------------------------------------------------------
 
 
-async def _measure_log(brokers: str, away: bool) -> tuple[int, Arrivals]:
+async def _measure_log(brokers: str, away: bool) -> Took:
     topic, port = f"bench-{ULID()}", _free_port()
     admin = AdminClient({"bootstrap.servers": brokers})
     admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])[topic].result()
     producer = Producer({"bootstrap.servers": brokers, "acks": "all", "enable.idempotence": True, "linger.ms": 1})
-    try:
-        async with (
-            _process("fan_out", brokers, topic, port, str(away)) as end_fanout,
-            _process("receive_streamed", port) as end,
-        ):
+    async with (
+        _process("fan_out", brokers, topic, port, str(away)) as end_fanout,
+        _process("receive_streamed", port) as end,
+    ):
 
-            async def send(payload: bytes) -> None:
-                producer.produce(topic, payload, key=b"conversation")
-                producer.poll(0)
+        async def send(payload: bytes) -> None:
+            producer.produce(topic, payload, key=b"conversation")
+            producer.poll(0)
 
-            sent = await _send_all(send)
-            producer.flush()
-            await asyncio.sleep(REST_S)
-            arrivals = await end()
-            await end_fanout()
-            return sent, arrivals
-    finally:
-        admin.delete_topics([topic])[topic].result()
+        sent = await _send_all(send)
+        producer.flush()
+        await asyncio.sleep(REST_S)
+        arrivals = await end()
+        await end_fanout()
+        return Took(sent, arrivals.took_us)
 
 
 async def fan_out(brokers: str, topic: str, port: str, away: str) -> None:
     """Consumes the log and streams it to the one gateway that dials."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()  # not bounded: the bench's own rate is
-    loop = asyncio.get_running_loop()
+    loop, ended = asyncio.get_running_loop(), Event()
 
     async def consume(within_s: float | None) -> None:
         await asyncio.to_thread(
-            _consume, brokers, topic, within_s, lambda value: loop.call_soon_threadsafe(queue.put_nowait, value)
+            _consume, brokers, topic, within_s, ended, lambda value: loop.call_soon_threadsafe(queue.put_nowait, value)
         )
         if within_s is not None:
             raise TimeoutError
@@ -224,18 +244,19 @@ async def fan_out(brokers: str, topic: str, port: str, away: str) -> None:
     await server.start()
     _say_ready()
     await _until_told(lambda: _with_a_pause(consume, away == "True"))
+    ended.set()
     await server.stop(None)
 
 
-def _consume(brokers: str, topic: str, within_s: float | None, hand: Callable[[bytes], object]) -> None:
+def _consume(brokers: str, topic: str, within_s: float | None, ended: Event, hand: Callable[[bytes], object]) -> None:
     """In a thread of its own. Commits where it ends, so that the next one goes on there."""
     consumer = Consumer(
         {"bootstrap.servers": brokers, "group.id": topic, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     )
     consumer.subscribe([topic])
-    until = time.monotonic() + (SECONDS + AWAY_S + REST_S if within_s is None else within_s)
+    until = math.inf if within_s is None else time.monotonic() + within_s
     last: Message | None = None
-    while time.monotonic() < until:
+    while time.monotonic() < until and not ended.is_set():
         message = consumer.poll(0.1)
         value = None if message is None or message.error() else message.value()
         if value is not None:

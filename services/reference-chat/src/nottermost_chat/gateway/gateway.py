@@ -76,7 +76,8 @@ QUERY_USERS_MAX = 500
 FLUSH_REST_S = 0.001  # collects an acknowledgement and the deliveries of the same batch into one write
 FLUSH_REST_SHARE = 1.0  # of what the last round of writes took: at most half of the time goes into writing
 FLUSH_REST_S_MAX = 0.02
-RESUME_SPREAD_S = 10.0  # after a lapse, so that not everybody resumes at once
+RESUME_SPREAD_S = 10.0  # after a lapse, so that not everybody resumes at once;
+RESUMES_PER_S = 500  # a gateway with few connections is done sooner: so many at a time are no crowd
 DRAIN_TASKS_S = 2.0  # for what is under way when everybody has been sent away
 WHEEL_SLOTS = 128  # seconds; longer than any deadline here
 
@@ -610,11 +611,11 @@ class Gateway:
                 connection.offer(frame)
 
     def lapse(self) -> None:
-        """Deliveries to this gateway were dropped: everybody resumes, spread over ten seconds."""
+        """Deliveries to this gateway were dropped: everybody resumes, spread over at most ten seconds."""
         live = [connection for connection in self._open if connection.state is State.LIVE]
-        loop = asyncio.get_running_loop()
+        loop, within_s = asyncio.get_running_loop(), min(RESUME_SPREAD_S, len(live) / RESUMES_PER_S)
         for index, connection in enumerate(live):
-            loop.call_later(RESUME_SPREAD_S * index / len(live), connection.close, CloseCode.RESYNC)
+            loop.call_later(within_s * index / len(live), connection.close, CloseCode.RESYNC)
 
     # --- time ----------------------------------------------------------------------------------
 

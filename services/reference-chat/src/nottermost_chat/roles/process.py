@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joserfc.jwk import KeySet
 
-from nottermost_chat.clock import Clock
+from nottermost_chat.clock import Clock, ClockThatIsSet
 from nottermost_chat.errors import StartError
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.settings import Secrets, Settings
@@ -61,7 +62,7 @@ def parse_role(name: str) -> Role:
 
 def make_process(role: Role, settings: Settings, secrets: Secrets) -> Process:
     """Raises StartError."""
-    clock = Clock(settings.clock_ahead_s)
+    clock = ClockThatIsSet(Path(settings.clock_file)) if settings.clock_file else Clock(settings.clock_ahead_s)
     name = f"{settings.instance or role}-{clock.new_id()}"
     keys = find_keys(secrets.signing_keys, settings.data)
     return Process(role=role, name=name, settings=settings, secrets=secrets, clock=clock, metrics=Metrics(), keys=keys)

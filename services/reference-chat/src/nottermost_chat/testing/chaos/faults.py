@@ -3,7 +3,8 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -12,6 +13,7 @@ import psycopg
 import redis
 
 from nottermost_chat.stack.roles import ROLES
+from nottermost_chat.stack.servers import SERVERS
 from nottermost_chat.testing.chaos.sites import Layout, Site
 from nottermost_chat.testing.cluster import ROLES_THERE
 
@@ -21,6 +23,7 @@ ROLE_S: Final = 10.0  # the aim for a role
 BROKER_S: Final = 15.0  # ... and for a broker or another server
 HOLD_S: Final = 12.0  # with one of two left: longer than the aim, so that what waits for the heal misses it
 PAUSE_S: Final = 10.0
+SEARCH_PAUSE_S: Final = 20.0  # longer than the three attempts of a search, each of 5 s
 LATENCY_MS: Final = 300
 RESET_AFTER_MS: Final = 50
 PROMOTE_S: Final = 2.0  # from a primary's death until somebody promotes the standby
@@ -51,6 +54,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         rate: of messages, times the usual one.
         stalled: readers who take nothing.
         search_away: search has to say that it is away meanwhile.
+        searched: in the end search has to find what was said.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 1.0
     stalled: int = 1
     search_away: bool = False
+    searched: bool = False
 
 
 def _kill(name: str) -> Step:
@@ -114,11 +119,9 @@ def _fill_disk(site: Site) -> None:
     with (site.disk / "ballast").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - LEFT_BYTES))
         # What is preallocated for the write-ahead log would last for minutes.
-    with psycopg.connect(site.conninfo(site.stack.port("postgres")), autocommit=True) as connection:
-        try:
-            connection.execute("SELECT pg_switch_wal()")
-        except psycopg.Error:
-            pass  # that is the fault
+    conninfo = site.conninfo(site.stack.port("postgres"))
+    with suppress(psycopg.Error), psycopg.connect(conninfo, autocommit=True) as connection:  # refusing is the fault
+        connection.execute("SELECT pg_switch_wal()")
 
 
 def _free_disk(site: Site) -> None:
@@ -126,8 +129,8 @@ def _free_disk(site: Site) -> None:
     (site.disk / "ballast").unlink(missing_ok=True)
 
 
-def _restart_all(kinds: tuple[str, ...]) -> Step:
-    """One after the other, each in order: as a release does."""
+def _restart_all(kinds: Collection[str]) -> Step:
+    """Of these whatever runs, one after the other, each in order: as a release does."""
 
     def act(site: Site) -> None:
         for unit in [one.name for one in site.stack.status().units]:
@@ -143,6 +146,10 @@ def _set_clock(site: Site, *, ahead_s: int) -> None:
     site.tell("ingest1", CLOCK_AHEAD_S=str(ahead_s))
 
 
+def _jump(name: str, *, ahead_s: int) -> Step:
+    return lambda site: site.set_clock(name, ahead_s=ahead_s)
+
+
 def _right_clock(site: Site) -> None:
     site.stack.kill("ingest1")
     site.tell("ingest1")
@@ -153,11 +160,17 @@ def _role_faults() -> list[Fault]:
     for role in ROLES_THERE:
         name, one_of = f"{role}1", "one of two" if ROLES[role].count > 1 else "the only one"
         claim = {"gateway": SOCKETS, "fanout": BACKLOG, "indexer": BACKLOG, "notifier": BACKLOG}.get(role, NOTHING)
-        found.append(Fault(name=f"kill-{role}", title=f"{role}: SIGKILL, {one_of}", inject=_kill(name), claim=claim))
+        searched = role == "indexer"
+        found.append(
+            Fault(
+                name=f"kill-{role}", title=f"{role}: SIGKILL, {one_of}", inject=_kill(name), claim=claim,
+                searched=searched,
+            )
+        )  # fmt: skip
         found.append(
             Fault(
                 name=f"stop-{role}", title=f"{role}: SIGSTOP for {PAUSE_S:.0f} s, {one_of}", inject=_stop(name),
-                heal=_go_on(name), hold_s=PAUSE_S, claim=claim,
+                heal=_go_on(name), hold_s=PAUSE_S, claim=claim, searched=searched,
             )
         )  # fmt: skip
     return found
@@ -181,25 +194,40 @@ def _server_faults() -> list[Fault]:
               inject=_kill("postgres"), follow=_start("postgres"), claim=DATABASE, aim_s=BROKER_S),
         pause("postgres", DATABASE, aim_s=None),
         Fault(name="kill-opensearch", title="opensearch: SIGKILL, away", inject=_kill("opensearch"), claim=BACKLOG,
-              search_away=True),
+              search_away=True, searched=True),
+        Fault(name="stop-opensearch", title=f"opensearch: SIGSTOP for {SEARCH_PAUSE_S:.0f} s",
+              inject=_stop("opensearch"), heal=_go_on("opensearch"), hold_s=SEARCH_PAUSE_S, claim=BACKLOG, search_away=True, searched=True),
         Fault(name="stalled-readers", title="readers that take nothing, 3 of 17", stalled=3,
               rate=2.0),
         Fault(name="restart-roles", title="rolling restart of every role, in order",
-              follow=_restart_all(("ingest", "fanout", "gateway", "api", "indexer", "keeper")), hold_s=1.0, aim_s=None,
+              follow=_restart_all(ROLES), hold_s=1.0, aim_s=None,
               claim=SOCKETS, rate=0.3),
         Fault(name="restart-servers", title="rolling restart of every server, in order",
-              follow=_restart_all(("redis", "postgres", "kafka", "opensearch", "haproxy")), hold_s=1.0, aim_s=None,
+              follow=_restart_all(SERVERS), hold_s=1.0, aim_s=None,
               rate=0.3),
         Fault(name="clock-ahead", title="clock of one ingest an hour ahead", inject=_kill("ingest1"),
               follow=partial(_set_clock, ahead_s=CLOCK_S),
               heal=_right_clock),
         Fault(name="clock-behind", title="clock of one ingest an hour behind",
               inject=_kill("ingest1"), follow=partial(_set_clock, ahead_s=-CLOCK_S), heal=_right_clock),
+        *(
+            Fault(name=f"jump-{way}-{name.rstrip('0123456789')}",
+                  title=f"clock of {of} jumps an hour {way} while it runs, and back",
+                  inject=_jump(name, ahead_s=ahead_s), heal=_jump(name, ahead_s=0))
+            for name, of, way, ahead_s in (
+                ("ingest2", "one ingest", "ahead", CLOCK_S),
+                ("ingest2", "one ingest", "behind", -CLOCK_S),
+                ("gateway2", "one gateway", "ahead", CLOCK_S),
+                ("keeper1", "the keeper", "ahead", CLOCK_S),
+            )
+        ),
     ]  # fmt: skip
 
 
 LINKS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway–ingest": ("ingest1",),
+    "gateway–fanout": ("fanout1",),
+    "fanout–kafka": ("kafka-of-fanout1",),
     "ingest–kafka": ("kafka",),
     "ingest–postgres": ("postgres",),
     "roles–redis": ("redis",),
@@ -217,7 +245,7 @@ def _link_faults() -> list[Fault]:
 
             return step
 
-        aim_s = ROLE_S if link in ("gateway–ingest", "roles–redis") else None  # of the others there is but one
+        aim_s = None if link in ("ingest–kafka", "ingest–postgres") else ROLE_S  # of these there is but one
         name = link.replace("–", "-")
         for kind, title, act, aim in (
             ("partition", "cut without a word", lambda site, proxy: site.links.partition(proxy), aim_s),
@@ -248,6 +276,8 @@ def _other_faults() -> list[Fault]:
               layout=Layout.SMALL_DISK, aim_s=None, claim=DATABASE),
         Fault(name="kill-dynamodb", title="dynamodb: SIGKILL, and started again at once",
               inject=_kill("dynamodb"), follow=_start("dynamodb"), layout=Layout.TABLES, aim_s=None, rate=0.2, claim=DATABASE),
+        Fault(name="stop-dynamodb", title=f"dynamodb: SIGSTOP for {PAUSE_S:.0f} s", inject=_stop("dynamodb"),
+              heal=_go_on("dynamodb"), hold_s=PAUSE_S, layout=Layout.TABLES, aim_s=None, rate=0.2, claim=DATABASE),
         Fault(name="kill-ingest-dynamodb", title="ingest: SIGKILL, one of two", inject=_kill("ingest1"),
               layout=Layout.TABLES, rate=0.2),
         Fault(name="kill-gateway-dynamodb", title="gateway: SIGKILL, one of two", inject=_kill("gateway1"),

@@ -17,6 +17,7 @@ import msgspec
 from nottermost_chat.client import ChatClient, Refused, Rest
 from nottermost_chat.model import Position
 from nottermost_chat.testing import history
+from nottermost_chat.testing.chaos.found import mark_text
 from nottermost_chat.testing.chaos.readers import RawReader, stall
 from nottermost_chat.testing.chaos.team import Team, patiently, person_of
 from nottermost_chat.testing.history import Event, Log
@@ -124,7 +125,9 @@ class Load:
             await asyncio.sleep(began + number / self._rate_per_s - loop.time())
             where = self._rng.choice(self._places)  # so that none grows beyond what a resume sends again
             device = self._rng.choice([device for device, line in self._lines if line == where])
-            self._operate(self._say(device, where, f"{device} says {number} «{self._rng.getrandbits(64):x}»"))
+            self._operate(
+                self._say(device, where, mark_text(f"{device} says {number}", f"{self._rng.getrandbits(64):016x}"))
+            )
             if self._ours and self._rng.random() < CHANGE_SHARE:
                 self._operate(self._edit(*self._rng.choice(self._ours), number))
             if self._ours and self._rng.random() < CHANGE_SHARE:

@@ -15,9 +15,9 @@ from typing import Final
 import httpx
 import msgspec
 
-from nottermost_chat.client import Refused
-from nottermost_chat.errors import ChatError, Unavailable
+from nottermost_chat.errors import ChatError
 from nottermost_chat.testing.chaos.faults import Fault
+from nottermost_chat.testing.chaos.found import choose_wanted, finds, tell_if_search_answers, tell_unfound
 from nottermost_chat.testing.chaos.load import Load
 from nottermost_chat.testing.chaos.measure import Outage, measure_outage
 from nottermost_chat.testing.chaos.sites import Site, enlist_crowd, make_crowd, running_site
@@ -38,7 +38,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         outage: None: the phase did not come so far.
-        backward: messages that say that they are older than the one before them.
+        amiss: what else is wrong than the history, a sentence.
         load: of the machine, the mean of the last minute.
         healed_s: when all ran again, from its beginning.
     """
@@ -49,13 +49,17 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     outage: Outage | None
     load: float
     at: datetime
-    backward: int = 0
+    amiss: str = ""
     healed_s: float = 0.0
 
     @property
     def result(self) -> Result:
-        """Also wrong: times that go back within a conversation."""
-        return Result.INVALID if self.backward else self.verdict.result
+        """Also wrong: times that go back within a conversation, and a search that answers wrongly."""
+        return Result.INVALID if self.amiss else self.verdict.result
+
+    @property
+    def reason(self) -> str:
+        return self.amiss or self.verdict.reason
 
     @property
     def within_aim(self) -> bool | None:
@@ -116,8 +120,7 @@ async def _run_phase(site: Site, fault: Fault, rate_per_s: float) -> Phase:
             await asyncio.to_thread(fault.inject, site)
             began = time.monotonic()
             await asyncio.to_thread(fault.follow, site)
-            if fault.search_away:
-                await _expect_no_search(team)
+            amiss = [await tell_if_search_answers(team)] if fault.search_away else []
             await asyncio.sleep(fault.hold_s - (time.monotonic() - began))
             await asyncio.to_thread(_heal, site, fault)
             healed = time.monotonic()
@@ -125,13 +128,17 @@ async def _run_phase(site: Site, fault: Fault, rate_per_s: float) -> Phase:
         finally:
             await load.finish()
         logs, backward = await load.read_logs()
+        if backward:
+            amiss.append(f"{backward} messages are older than the one before them")
+        if fault.searched:
+            amiss.append(await tell_unfound(partial(finds, team), choose_wanted(load.recorder.events, logs)))
         outage = measure_outage(load.stamped, followers, began=began, ended=ended)
         verdict = judge(History(tuple(load.recorder.events), logs))
         if not outage.acked and verdict.result is Result.VALID:
             verdict = Verdict(Result.UNKNOWN, "nothing was acknowledged after the fault", {}, ())
         return Phase(
             fault=fault, store=site.store, verdict=verdict, outage=outage, load=_load(), at=datetime.now(UTC),
-            backward=backward, healed_s=healed - began,
+            amiss="; ".join(filter(None, amiss)), healed_s=healed - began,
         )  # fmt: skip
 
 
@@ -158,21 +165,6 @@ def _heal_anyway(site: Site, fault: Fault) -> None:
     with suppress(ChatError, OSError, httpx.HTTPError):
         fault.heal(site)
     site.heal()
-
-
-async def _expect_no_search(team: Team) -> None:
-    """Raises: SearchAnswers when search does not say that it is away."""
-    try:
-        await team.rests[0].call("GET", "/api/search", q="says")
-    except Refused as refused:
-        if refused.code == Unavailable.code:
-            return
-        raise
-    raise SearchAnswers
-
-
-class SearchAnswers(Exception):
-    """Search answers while OpenSearch is away."""
 
 
 def _load() -> float:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -39,6 +39,7 @@ PREFIX: Final = "nottermost-chaos-"
 DISK_MIB: Final = 400
 HEAL_TRIES: Final = 4
 HEAL_AGAIN_S: Final = 5.0
+CLOCKED: Final = ("ingest2", "gateway2", "keeper1")  # their clocks can be set while they run
 
 
 class Layout(StrEnum):
@@ -100,6 +101,13 @@ class Site:
         changed = options.settings | {name: settings}
         self.stack.up(msgspec.structs.replace(options, settings=changed), only=[name])
 
+    def set_clock(self, name: str, *, ahead_s: float) -> None:
+        """One of CLOCKED is told another time of day while it runs."""
+        file = _clock_file(self.stack.folder, name)
+        new = file.with_suffix(".new")
+        new.write_text(str(ahead_s))
+        new.replace(file)  # it is read at any moment
+
     def conninfo(self, port: int) -> str:
         """Of a PostgreSQL server, for a superuser."""
         password = self.stack.environment()["NOTTERMOST_DATABASE_PASSWORD"]
@@ -131,8 +139,9 @@ def _sweep() -> None:
 def _running(layout: Layout, folder: Path) -> Iterator[Site]:
     store = Store.DYNAMODB if layout is Layout.TABLES else Store.POSTGRES
     options = Options(
-        store=store, free_ports=True, port=0, kafka_nodes=3 if layout is Layout.BROKERS else 1, settings={"": UNLIMITED}
-    )
+        store=store, free_ports=True, port=0, kafka_nodes=3 if layout is Layout.BROKERS else 1,
+        settings={"": UNLIMITED, **{name: {"CLOCK_FILE": str(_clock_file(folder, name))} for name in CLOCKED}},
+    )  # fmt: skip
     site = Site(stack=Stack(folder), store=store)
     with ExitStack() as cleanup:
         if layout is Layout.SMALL_DISK:
@@ -174,6 +183,10 @@ async def _directory(site: Site) -> AsyncIterator[Directory]:
         yield directory
 
 
+def _clock_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.clock"
+
+
 def _ours(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith("NOTTERMOST_")}
 
@@ -186,10 +199,13 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _lay_links(site: Site, options: Options, cleanup: ExitStack) -> Options:
-    """Gateways reach ingests, ingests reach Kafka and PostgreSQL, and all reach Redis through Toxiproxy."""
+    """All reach Redis through Toxiproxy, gateways also ingests and fan-outs, ingests Kafka and PostgreSQL.
+
+    Of two fan-outs the first one reaches Kafka through it, by a listener of its own.
+    """
     stack = site.stack
     stack.up(options, only=["servers", "toxiproxy", "ingest"])
-    kafka, behind_kafka, postgres, redis, ingest1, ingest2 = _free_ports(6)
+    kafka, behind_kafka, log, behind_log, postgres, redis, ingest1, ingest2, fanout1, fanout2 = _free_ports(10)
     site.toxiproxy = proxy = Toxiproxy(f"http://{HOST}:{stack.port('toxiproxy')}")
     cleanup.callback(proxy.close)
     proxy.add("kafka", kafka, behind_kafka)
@@ -197,20 +213,39 @@ def _lay_links(site: Site, options: Options, cleanup: ExitStack) -> Options:
     proxy.add("redis", redis, stack.port("redis"))
     proxy.add("ingest1", ingest1, stack.port("ingest1"))
     proxy.add("ingest2", ingest2, stack.port("ingest2"))
-    client, controller = stack.port("kafka"), stack.port("kafka", "controller")
+    proxy.add("fanout1", fanout1, stack.port("fanout1"))
+    proxy.add("fanout2", fanout2, stack.port("fanout2"))
+    proxy.add("kafka-of-fanout1", log, behind_log)
+    controller = stack.port("kafka", "controller")
     settings = {
         "": UNLIMITED | {"CACHE_HOST": f"{HOST}:{redis}"},
-        "gateway": {"INGEST": f"{HOST}:{ingest1},{HOST}:{ingest2}"},
-        "ingest": {"BROKERS": f"{HOST}:{kafka}", "DATABASE_HOST": f"{HOST}:{postgres}"},
-        "kafka": {  # who comes in through the proxy is told to come back through it
-            "listeners": f"PLAINTEXT://{HOST}:{client},CONTROLLER://{HOST}:{controller},LINK://{HOST}:{behind_kafka}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{client},CONTROLLER://{HOST}:{controller},LINK://{HOST}:{kafka}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINK:PLAINTEXT",
+        "gateway": {
+            "INGEST": f"{HOST}:{ingest1},{HOST}:{ingest2}",
+            "FANOUT": f"{HOST}:{fanout1},{HOST}:{fanout2}",
         },
+        "fanout1": {"BROKERS": f"{HOST}:{log}"},
+        "ingest": {"BROKERS": f"{HOST}:{kafka}", "DATABASE_HOST": f"{HOST}:{postgres}"},
+        "kafka": _listeners(
+            {
+                "PLAINTEXT": (stack.port("kafka"), stack.port("kafka")),
+                "CONTROLLER": (controller, controller),
+                "INGEST": (behind_kafka, kafka),
+                "FANOUT": (behind_log, log),
+            }
+        ),
     }
     for name in ("kafka", "ingest"):
         stack.kill(name)
     return msgspec.structs.replace(options, settings=settings)
+
+
+def _listeners(ports: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    """Kafka's properties. `ports`: name -> where it listens, and where who comes in there is told to come back."""
+    return {
+        "listeners": ",".join(f"{name}://{HOST}:{own}" for name, (own, _) in ports.items()),
+        "advertised.listeners": ",".join(f"{name}://{HOST}:{told}" for name, (_, told) in ports.items()),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in ports),
+    }
 
 
 def _add_standbys(site: Site, options: Options, cleanup: ExitStack) -> Options:
