@@ -21,6 +21,7 @@ from nottermost_chat.directory import HookEvent
 from nottermost_chat.pseudonyms import find_pseudonyms
 from nottermost_chat.roles import Process, Role, make_process
 from nottermost_chat.settings import load_secrets, load_settings
+from nottermost_chat.testing.cluster import Cluster
 from nottermost_chat.testing.people import PASSWORD, Person, read
 from nottermost_chat.testing.push_services import Browser, WebPushService, serving
 from nottermost_chat.testing.raw_socket import RawSocket
@@ -339,3 +340,40 @@ async def test_what_was_said_can_be_read_from_the_archive(town: Town, archive: A
     found = await town.run("archive", "query", "--conversation", town.place, "--from", "1h", "--text", "last word")
     said = [(message["message_id"], message["sender_id"], message["body"]) for message in found["messages"]]
     assert said == [(sent["message_id"], town.ann.user_id, "The Last Word")]
+
+
+# --- killed -----------------------------------------------------------------------------------
+
+WORKERS: Final = ("indexer", "notifier", "webhooks", "archiver")
+
+
+@pytest.mark.timeout(600)  # waits until the cluster is its alone
+async def test_what_was_said_while_they_were_dead_is_done_afterwards(cluster_alone: Cluster) -> None:
+    """SIGKILL of four workers, then messages: started again each does its part, with what the log and the queue kept."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=cluster_alone.url, timeout=30))
+        town = Town(cluster_alone, http)
+        await town.open()
+        receiver = await stack.enter_async_context(receiving())
+        hook = await Hook.make(town, receiver)
+        service = WebPushService((await town.bob.get(PUSH))["vapid_public_key"])
+        await stack.enter_async_context(serving(service, cluster_alone.certificate))
+        await take_pushes(town.bob, service, service.subscribe())
+        direct = await town.ann.direct(town.bob)
+
+        for worker in WORKERS:
+            await asyncio.to_thread(cluster_alone.stack.kill, worker)
+        sent = await town.ann.say(town.place, "persimmons for programs")
+        await town.ann.say(direct, "persimmons for Bob")
+        await asyncio.to_thread(cluster_alone.heal)
+
+        assert hook.check(await receiver.next())["message"]["message_id"] == sent["message_id"]
+
+        async def pushed() -> set[str]:
+            return {told["conversation_id"] for told in service.taken}
+
+        await until(pushed, lambda places: direct in places)
+        await until(lambda: find(town.bob, "persimmons"), lambda found: len(found[0]) == 2)
+        query = ("archive", "query", "--conversation", town.place, "--from", "1h", "--text", "persimmons")
+        await until(lambda: town.run(*query), lambda found: len(found["messages"]) == 1)
+        await town.bob.delete(PUSH)

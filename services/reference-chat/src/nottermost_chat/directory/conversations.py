@@ -188,7 +188,9 @@ class Conversations(AppliedMemberships, Invites):
         """
         stays = _stays_of(user_id).where(ACTIVE)
         if conversation_ids is None:
-            parts = [stays if limit is None else stays.order_by(ACTIVE_AT.desc()).limit(limit)]
+            parts = [
+                stays if limit is None else stays.where(memberships.c.conversation_id.in_(_newest_of(user_id, limit)))
+            ]
         else:
             column = memberships.c.conversation_id
             parts = [stays.where(one_of(connection, column, part)) for part in chunks(conversation_ids)]
@@ -327,6 +329,18 @@ def _stays_of(user_id: str) -> Select[Any]:
         .join(activity, activity.c.conversation_id == memberships.c.conversation_id, isouter=True)
         .join(cursors, same_reader(), isouter=True)
         .where(memberships.c.user_id == user_id)
+    )
+
+
+def _newest_of(user_id: str, limit: int) -> Select[Any]:
+    """Ids of the user's last active conversations: chosen before anything else of them is read."""
+    return (
+        select(memberships.c.conversation_id)
+        .join_from(memberships, conversations, conversations.c.conversation_id == memberships.c.conversation_id)
+        .join(activity, activity.c.conversation_id == memberships.c.conversation_id, isouter=True)
+        .where(memberships.c.user_id == user_id, ACTIVE)
+        .order_by(ACTIVE_AT.desc())
+        .limit(limit)
     )
 
 
