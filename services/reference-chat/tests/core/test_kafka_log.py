@@ -298,6 +298,27 @@ async def test_a_slow_handler_keeps_its_place(
             assert seqs == sorted(seqs)
 
 
+async def test_a_member_that_falls_out_joins_anew(log: KafkaLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has lost its partitions and asks for none: after a while another one takes its place."""
+    monkeypatch.setattr(kafka_consumer, "OUT_S_MAX", 0.5)
+    members: list[kafka_consumer.GroupMember] = []
+    begin = kafka_consumer.GroupMember.__aenter__
+
+    async def note(member: kafka_consumer.GroupMember) -> kafka_consumer.GroupMember:
+        members.append(member)
+        return await begin(member)
+
+    monkeypatch.setattr(kafka_consumer.GroupMember, "__aenter__", note)
+    seen: list[LogRecord] = []
+    async with consuming(log, seen.extend):
+        await until(lambda: bool(members) and members[0].joined)
+        consumer = members[0]._consumer
+        await members[0]._call(lambda: members[0]._on_lost(consumer, consumer.assignment()))
+        await publish(log, [make_record("conversation", 1)])
+        await until(lambda: bool(seen))
+    assert len(members) > 1
+
+
 @pytest.mark.slow
 async def test_what_a_dead_member_had_is_taken_over(log: KafkaLog, brokers: Brokers, tmp_path: Path) -> None:
     """Of three consumers one is killed and one stopped while all work: every record is handled by somebody."""

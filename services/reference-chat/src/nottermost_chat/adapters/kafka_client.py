@@ -56,7 +56,6 @@ class Brokers(msgspec.Struct, frozen=True):
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,  # of 10 s by default: a broker that is back is used at once
             "socket.connection.setup.timeout.ms": 3000,
-            "socket.timeout.ms": 4000,  # of a minute by default: a broker that hangs is asked no longer, another one leads
             "socket.keepalive.enable": True,
             "log_level": 2,  # what matters comes to `error_cb`
             "error_cb": Complaints().note,

@@ -1,13 +1,14 @@
 """Reading Kafka: as one member of a consumer group, and from here to there without any group."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self, TypeVar
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from nottermost_chat.adapters.kafka_client import ADMIN_S, Brokers, Properties
 from nottermost_chat.errors import Unavailable
@@ -19,6 +20,7 @@ CLOSE_S: Final = 5.0  # to commit and to leave the group; then the brokers notic
 SCAN_QUIET_S: Final = 10.0  # nothing came for so long, and the end is not reached
 SESSION_MS: Final = 6000  # the least that brokers allow: after it the partitions of a killed member move
 HEARTBEAT_MS: Final = 300  # the others learn of a change with their next one; what moves is not read meanwhile
+OUT_S_MAX: Final = 30.0  # who lost everything and was not taken in again for so long joins anew; it takes up to 20 s
 STUCK_MS: Final = 30_000  # a process that does not poll for so long hangs: others take over
 COMMIT_MS: Final = 500  # a crash repeats at most this much, which is allowed
 FETCH_BYTES_MAX: Final = 262_144  # a partition and fetch
@@ -110,6 +112,7 @@ class GroupMember(_Polled):
         )
         self._topic, self._group, self._from_end = topic, group, from_end
         self.joined = False  # the group has taken us in, at least once
+        self._out_since: float | None = None  # when the last partition was taken away, until the group answers again
         self._terms: dict[int, int] = {}  # partition to the term in which we own it
         self._taken_in: dict[int, int] = {}  # the terms when records were taken last
         self._term = 0
@@ -128,7 +131,10 @@ class GroupMember(_Polled):
         await self._close(self._store_handled)
 
     async def take(self) -> list[Message]:
-        """What has come, at most BATCH_MAX; empty after a moment without any. Raises: KafkaException."""
+        """What has come, at most BATCH_MAX; empty after a moment without any.
+
+        Raises: KafkaException, also when the client has fallen out of the group and does not come back by itself.
+        """
         return await self._call(self._take_owned)
 
     def handled(self, batch: Sequence[Message]) -> None:
@@ -157,6 +163,8 @@ class GroupMember(_Polled):
         await self._call(self._resume)
 
     def _take_owned(self) -> list[Message]:
+        if self._out_since is not None and time.monotonic() - self._out_since > OUT_S_MAX:
+            raise KafkaException(KafkaError(KafkaError._STATE, f"out of the group for {OUT_S_MAX:.0f} s"))
         self._store_handled()
         held, self._held = self._held, []
         found = held or self._take()
@@ -190,7 +198,7 @@ class GroupMember(_Polled):
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._from_end and partitions:
             partitions = self._place(partitions)
-        self.joined = True
+        self.joined, self._out_since = True, None
         self._term += 1
         self._terms |= {one.partition: self._term for one in partitions}
         consumer.incremental_assign(partitions)
@@ -219,6 +227,8 @@ class GroupMember(_Polled):
     def _forget(self, partitions: list[TopicPartition]) -> None:
         for one in partitions:
             self._terms.pop(one.partition, None)
+        if not self._terms:
+            self._out_since = time.monotonic()
         logger.info("log_revoked", group=self._group, partitions=sorted(one.partition for one in partitions))
 
 
