@@ -76,7 +76,7 @@ def render_haproxy(balancer: Balancer) -> str:
         ],
         "backend apis": [
             *_BACKEND,
-            "retry-on conn-failure empty-response 503",
+            "retry-on conn-failure empty-response",  # a 503 is an answer: what is away is away from the other api too
             # What changes something may have been done before the server died: its caller decides.
             "http-request disable-l7-retry unless METH_GET",
             "default-server inter 1s fastinter 500ms fall 3 rise 1",
