@@ -20,6 +20,7 @@ async def shown_once(person: Person, title: str) -> str:
     return text
 
 
+@pytest.mark.parametrize("chat", ["embedded"], indirect=True)  # the tests' cluster takes private addresses too
 async def test_an_admin_makes_webhooks_and_a_bot(chat: Chat, people: People) -> None:
     """An address that posts, a webhook that goes to the internet only, a bot whose token works."""
     ann = await people.arrive(chat.url, "Ann")

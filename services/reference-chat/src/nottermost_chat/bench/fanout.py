@@ -68,11 +68,6 @@ class TooManyDeliveries(ChatError):
     code = "too_many_deliveries"
     exit_code = ExitCode.SAYS_NO
 
-    def __init__(self, channel: str, each: float, gateways: int) -> None:
-        super().__init__(
-            f"a message to the channel of {channel} took {each:.2f} deliveries and there are {gateways} gateways: at most one for each"
-        )
-
 
 class Counter:
     """A gateway without connections that counts what it is told, by conversation."""
@@ -244,7 +239,9 @@ async def _count_deliveries(place: Place, roles: Roles, label: str) -> float:
 def check_deliveries(channel: str, each: float, gateways: int) -> float:
     """`each`, deliveries a message. Raises: TooManyDeliveries when they are more than the gateways."""
     if each > gateways:
-        raise TooManyDeliveries(channel, each, gateways)
+        raise TooManyDeliveries(
+            f"a message to the channel of {channel} took {each:.2f} deliveries and there are {gateways} gateways: at most one for each"
+        )
     return each
 
 
