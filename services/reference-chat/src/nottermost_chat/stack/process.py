@@ -27,6 +27,7 @@ from nottermost_chat.stack.launch import Unit
 POLL_S: Final = 0.05
 STARTED_APART_S: Final = 0.5  # one process read twice differs by a clock tick; another one with its id by far more
 ONCE_S_MAX: Final = 120.0  # Kafka's format and initdb take 2 to 5 s
+GONE_S_MAX: Final = 10.0  # after SIGKILL
 FROZEN_S_MAX: Final = 5.0  # the kernel stops a process when it next leaves a system call
 LOG_LINES: Final = 15
 MADE: Final = ".made"  # in a unit's folder once its data were made
@@ -70,7 +71,7 @@ class Running(msgspec.Struct, frozen=True):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
         if number is signal.SIGKILL:
-            psutil.wait_procs(family)
+            _wait_gone(family, GONE_S_MAX)
         if number is signal.SIGSTOP:
             _wait_frozen(family)
         return bool(family)
@@ -82,6 +83,24 @@ class Running(msgspec.Struct, frozen=True):
             with suppress(psutil.NoSuchProcess):
                 total += process.memory_info().rss
         return total
+
+
+def _wait_gone(processes: Collection[psutil.Process], within_s: float) -> list[psutil.Process]:
+    """Returns who is left. One that has ended is gone, also while its parent, which may be busy, has not asked for it."""
+    deadline = time.monotonic() + within_s
+    while left := [process for process in processes if _lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.is_running()
+        _reap(process.pid)
+    return False
 
 
 def _wait_frozen(processes: Collection[psutil.Process]) -> None:
@@ -102,11 +121,11 @@ def end_all(processes: Collection[tuple[Running, signal.Signals]], within_s: flo
             for process in family[:1]:
                 process.send_signal(number)
         families += family
-    _, left = psutil.wait_procs(families, within_s)
+    left = _wait_gone(families, within_s)
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left)
+    _wait_gone(left, GONE_S_MAX)
 
 
 def start_units(units: Collection[Unit], logs: Path, started: Callable[[Unit, Running], object]) -> None:
