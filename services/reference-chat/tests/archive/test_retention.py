@@ -439,6 +439,26 @@ async def test_a_refused_redaction_does_not_stop_the_rest(services: Embedded, cl
     assert await housekeeping.redact_deleted(services) == 1
 
 
+async def test_a_file_that_cannot_be_removed_yet_is_not_forgotten(
+    services: Embedded, clock: ShiftedClock, old: Old
+) -> None:
+    """A deleted message is erased after its file: while the files are away neither is, in the next pass both are."""
+    file_id = await upload(old.ann, old.place)
+    said = await old.ann.say(old.place, "with a file", file_ids=[file_id])
+    await old.ann.delete(f"{old.talk}/{said['message_id']}?client_msg_id=d", status=200)
+    await go_forward(clock, 8, old.ann, services=services)
+
+    class Away:
+        async def delete(self, key: str) -> None:
+            raise Unavailable("the files do not answer: try again in a moment")
+
+    assert await housekeeping.redact_deleted(replace(services, blobs=cast("Any", Away()))) == 0
+    assert list(await services.directory.files.get_many([file_id])) == [file_id]
+    assert await housekeeping.redact_deleted(services) == 1
+    assert await services.directory.files.get_many([file_id]) == {}
+    assert await services.blobs.size(file_id) is None
+
+
 # --- who removes ------------------------------------------------------------------------------
 
 

@@ -142,10 +142,9 @@ async def test_the_end_of_the_session_is_raised_by_whatever_waits(chat: RunningC
 
 async def test_calls_at_the_same_time_share_one_refresh(tmp_path: Path) -> None:
     """With an expired token several calls at once succeed: the refresh token is used once, so nobody is signed out."""
-    async with run_chat(tmp_path, access_token_s=1) as chat:
+    async with run_chat(tmp_path) as chat:
         (ann,) = await chat.users("ann")
-        rest = chat.rest(ann)
-        await asyncio.sleep(1.1)  # the token ends by the clock
+        rest = chat.rest(chat.expired(ann))
         answers = await asyncio.gather(*(rest.call("GET", "/api/users/me") for _ in range(4)))
         assert {answer["user_id"] for answer in answers} == {ann.user_id}
         await rest.refresh()
@@ -209,11 +208,10 @@ class RefusedOnce(Rest):
 
 async def test_a_refresh_that_is_rate_limited_is_tried_again(tmp_path: Path) -> None:
     """With a token that has ended: the client waits as it is told, and then the session goes on."""
-    async with run_chat(tmp_path, access_token_s=1) as chat:
+    async with run_chat(tmp_path) as chat:
         (ann,) = await chat.users("ann")
         place = await chat.conversation(ann)
-        await asyncio.sleep(1.1)  # the token ends by the clock
-        rest = RefusedOnce(chat.url, ann)
+        rest = RefusedOnce(chat.url, chat.expired(ann))
         async with following(ChatClient(rest, backoff=Backoff(lambda *_: 0.01))) as follower:
             first, second = rest.refreshed_at[:2]
             assert second - first >= 1.0

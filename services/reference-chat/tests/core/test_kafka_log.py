@@ -192,6 +192,7 @@ async def test_a_dead_letter_says_why_and_from_where(log: KafkaLog, brokers: Bro
     assert refused.record is not None
     assert await log.redrive("group", lambda records: asyncio.sleep(0)) == 1
     assert [letter.reason for letter in await log.dead_letters("group", 10)] == [version]
+    assert await log.replay(lambda records: asyncio.sleep(0), 0) == 2  # all that can be read
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The protocol over a real socket: every frame works, and whatever is wrong has a stable answer."""
 
 import asyncio
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import msgspec
 import pytest
 
 from nottermost_chat.protocol import CloseCode
-from nottermost_chat.settings import Limits, Rate, Settings, Tier
+from nottermost_chat.settings import Limits, Rate, Tier
 from nottermost_chat.testing.raw_socket import (
     BINARY,
     CONTINUATION,
@@ -239,9 +238,7 @@ async def test_a_token_that_is_not_valid_ends_the_connection(tmp_path: Path, tok
     async with run_chat(tmp_path) as chat:
         (ann,) = await chat.users("ann")
         if token == "expired":
-            hasty = copy.copy(chat.services.tokens)  # the chat's own keep their time
-            hasty._settings = Settings(access_token_s=-1)
-            token = hasty.issue(ann.user_id, ann.device_id)
+            token = chat.expired(ann).token
         elif token == "signed out":
             token = ann.token
             await chat.services.tokens.sign_out(ann.user_id, ann.device_id)

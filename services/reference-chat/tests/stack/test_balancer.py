@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from nottermost_chat.settings import Settings
-from nottermost_chat.stack.admin import ask_haproxy, enable_servers
+from nottermost_chat.stack.admin import ask_haproxy, set_servers
 from nottermost_chat.stack.artifacts import Artifacts
 from nottermost_chat.stack.haproxy import Backend, Balancer, Timeouts, render_haproxy
 from nottermost_chat.stack.launch import Unit
@@ -211,7 +211,7 @@ def test_sockets_go_to_gateways_and_the_rest_to_apis(front: Front) -> None:
 def test_a_third_is_taken_in_without_a_restart(front: Front) -> None:
     """As `--scale api=3` does it: over the admin socket, while requests go on."""
     assert front.state("api3") == "MAINT"
-    enable_servers(front.folder, ["api3", "gateway3"])
+    set_servers(front.folder, ["api3", "gateway3"], "ready")
     wait_until(lambda: front.state("api3").startswith("UP"))
     wait_until(lambda: front.ask("GET", "/")[1] == "api3")
 

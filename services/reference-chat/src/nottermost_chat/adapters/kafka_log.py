@@ -79,8 +79,8 @@ class KafkaLog:
         earliest = OffsetSpec.for_timestamp(max(0, since_ms - SKEW_MS))
         async with self._scan(self._topic, earliest) as batches:
             async for batch in batches:
-                records = [record for record in map(_read, batch) if record.entry.created_at >= since_ms]
-                if wanted := await self._complete(records):
+                readable = [record for record in map(_try_read, batch) if record is not None]
+                if wanted := await self._complete([one for one in readable if one.entry.created_at >= since_ms]):
                     await handler(wanted)
                     count += len(wanted)
         return count
@@ -178,10 +178,8 @@ class KafkaLog:
         self._metrics.dead_letters.labels(group).inc(len(dead))
 
     async def _letter(self, message: Message) -> DeadLetter:
-        try:
-            found = await self._complete([_read(message)])
-        except RecordRefused:
-            found = []
+        record = _try_read(message)
+        found = await self._complete([record]) if record is not None else []
         return DeadLetter(found[0] if found else None, _header(message, "reason"))
 
     async def _send(self, topic: str, records: Sequence[Outgoing]) -> None:
@@ -261,6 +259,14 @@ def _read(message: Message, now_us: int = 0) -> LogRecord:
     return msgspec.structs.replace(
         record, written_at=int(written_at) if written_at.isdecimal() else 0, traceparent=traceparent, consumed_us=now_us
     )
+
+
+def _try_read(message: Message) -> LogRecord | None:
+    """None for what nobody can read: those who follow the log have set it aside, with the reason."""
+    try:
+        return _read(message)
+    except RecordRefused:
+        return None
 
 
 def _dead_letter(message: Message, group: str, reason: str) -> Outgoing:

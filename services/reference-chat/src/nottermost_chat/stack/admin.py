@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from nottermost_chat.errors import StartError
 from nottermost_chat.stack.haproxy import ADMIN_SOCKET
@@ -13,13 +13,15 @@ ANSWER_S: Final = 5.0
 ANSWER_BYTES_MAX: Final = 1_000_000
 BACKENDS: Final = {"gateway": "gateways", "api": "apis"}
 
+ServerState = Literal["ready", "drain", "maint"]  # drain: what is open goes on, nothing new comes
 
-def enable_servers(folder: Path, names: Iterable[str]) -> None:
-    """Let requests go to these; the others stay as they are. Raises: StartError when HAProxy refuses."""
+
+def set_servers(folder: Path, names: Iterable[str], state: ServerState) -> None:
+    """Whether requests go to these; the others stay as they are. Raises: StartError when HAProxy refuses; OSError."""
     for name in names:
-        backend = BACKENDS[name.rstrip("0123456789")]
-        if answer := ask_haproxy(folder, f"enable server {backend}/{name}").strip():
-            raise StartError(f"haproxy does not take {name} in: {answer}")
+        server = f"{BACKENDS[name.rstrip('0123456789')]}/{name}"
+        if answer := ask_haproxy(folder, f"set server {server} state {state}").strip():
+            raise StartError(f"haproxy does not take {name} in or out: {answer}")
 
 
 def ask_haproxy(folder: Path, command: str) -> str:

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from nottermost_chat.errors import NotFound, StartError
-from nottermost_chat.stack.admin import enable_servers
+from nottermost_chat.stack.admin import BACKENDS, ServerState, set_servers
 from nottermost_chat.stack.artifacts import Artifacts
 from nottermost_chat.stack.cluster import BALANCER, LOCK_FILE, LOGS, STATE_FILE, Cluster, Options, State
 from nottermost_chat.stack.keys import Keys
@@ -182,8 +182,8 @@ class Stack:
         if stage == "servers":
             cluster.state.set_up = False  # one of them may have come back empty
             cluster.save()
-        if stage == "roles" and self._runs(cluster, BALANCER):
-            enable_servers(self.folder / BALANCER, {u.name for u in units if u.name.startswith(("gateway", "api"))})
+        if stage == "roles":
+            self._balance(cluster, [unit.name for unit in units], "ready")
 
     def _set_up(self, cluster: Cluster, announce: Announce) -> None:
         if cluster.state.set_up:
@@ -209,9 +209,18 @@ class Stack:
 
     def _end(self, cluster: Cluster, names: Collection[str]) -> None:
         there = [(name, cluster.state.processes.pop(name)) for name in names if name in cluster.state.processes]
+        with suppress(OSError, StartError):  # a load balancer that hangs sends nobody anything
+            self._balance(cluster, [name for name, _ in there], "drain")
         end_all([(running, cluster.unit(name).stop) for name, running in there], STOP_S)
+        with suppress(OSError, StartError):
+            self._balance(cluster, [name for name, _ in there], "maint")
         if there:
             cluster.save()
+
+    def _balance(self, cluster: Cluster, names: Collection[str], state: ServerState) -> None:
+        """Tell the load balancer, if it runs, of those of them that stand behind it."""
+        if self._runs(cluster, BALANCER):
+            set_servers(self.folder / BALANCER, [n for n in names if n.rstrip("0123456789") in BACKENDS], state)
 
     def _runs(self, cluster: Cluster, name: str) -> bool:
         running = cluster.state.processes.get(name)

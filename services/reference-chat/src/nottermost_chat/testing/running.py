@@ -1,6 +1,7 @@
 """The whole chat in this process, with users made straight in the directory, and a network that can lose things."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,12 @@ class RunningChat:
             token=tokens.access_token,
             refresh_token=tokens.refresh_token,
         )
+
+    def expired(self, user: User) -> User:
+        """The same device with an access token that has ended; the chat's own keep their time."""
+        hasty = copy.copy(self.services.tokens)
+        hasty._settings = Settings(access_token_s=-1)
+        return replace(user, token=hasty.issue(user.user_id, user.device_id))
 
     async def conversation(self, *members: User, kind: ConversationKind = ConversationKind.GROUP) -> str:
         """A new group or channel; the first member is its admin."""

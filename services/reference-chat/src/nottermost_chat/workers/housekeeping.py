@@ -1,7 +1,7 @@
 """What has to go when its time is over: deleted texts, unreferenced texts, stale uploads, old tokens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 import structlog
@@ -76,6 +76,7 @@ async def redact_deleted(services: Services) -> int:
 
 
 async def _redact(services: Services, entry: Entry) -> None:
+    await remove_media(services, entry.detail.file_ids, {entry.message_id})  # afterwards nothing leads to them
     await services.ingest.submit(
         AppendRequest(
             kind="redact",
@@ -86,8 +87,6 @@ async def _redact(services: Services, entry: Entry) -> None:
             trusted=True,
         )
     )
-    if entry.detail.file_ids:
-        await remove_files(services, list(entry.detail.file_ids))
 
 
 async def remove_stale_uploads(services: Services) -> None:
@@ -109,6 +108,13 @@ async def _not_held(
         if free or len(found) < limit or limit >= HELD_MAX:
             return free
         limit = min(4 * limit, HELD_MAX)
+
+
+async def remove_media(services: Services, file_ids: Collection[str], message_ids: Collection[str]) -> None:
+    """Files of these messages; one that another message carries stays with that one."""
+    if file_ids:
+        found = await services.directory.files.get_many(list(file_ids))
+        await remove_files(services, [row.file_id for row in found.values() if row.message_id in message_ids])
 
 
 async def remove_files(services: Services, file_ids: list[str]) -> None:

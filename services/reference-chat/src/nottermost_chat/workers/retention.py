@@ -19,7 +19,7 @@ from nottermost_chat.directory.retention import Place
 from nottermost_chat.model import Entry, EntryKind, Position
 from nottermost_chat.ports import SearchRemoval, version_at
 from nottermost_chat.services import Services
-from nottermost_chat.workers.housekeeping import remove_files
+from nottermost_chat.workers.housekeeping import remove_media
 
 PAGE: Final = 200  # conversations looked at together
 STEP_ENTRIES: Final = 100  # trimmed at once: 40 MB of the longest texts while they are compared
@@ -190,7 +190,7 @@ async def carry_out(services: Services, trim: Trim) -> bool:
             return False
         version = version_at(head)
         await services.search.apply([], [SearchRemoval(message_id, version) for message_id in trim.message_ids])
-        await remove_media(services, trim)
+        await remove_media(services, trim.file_ids, {*trim.message_ids})
         if await services.store.trim(trim.conversation_id, trim.floor_seq, seen_seq=head[1]):
             logger.info("trimmed", conversation_id=trim.conversation_id, floor_seq=trim.floor_seq)
             return True
@@ -206,15 +206,6 @@ async def archive_first(services: Services, trim: Trim) -> Position:
     if missing:
         await services.archive.append(missing)
     return head.position
-
-
-async def remove_media(services: Services, trim: Trim) -> None:
-    """Files of these messages; one that another message carries stays with that one."""
-    if not trim.file_ids:
-        return
-    found = await services.directory.files.get_many(list(trim.file_ids))
-    gone = {*trim.message_ids}
-    await remove_files(services, [row.file_id for row in found.values() if row.message_id in gone])
 
 
 async def merge_days(services: Services) -> None:
