@@ -2,8 +2,10 @@
 
 Heads, entries, repeat keys and messages share a table, because one transaction writes them and one
 partition, the conversation's, holds them. Texts have their own: they are erased and expire, entries
-stay; and a message's text must not weigh on reading the log around it. Every read of the message
-store is answered by a key, so there is no secondary index, which could only be read behind:
+stay; and a message's text must not weigh on reading the log around it. They stand in the order of
+their messages, so that those of a page are one range, charged by 4 KB and not one by one (ADR 0039).
+Every read of the message store is answered by a key, so there is no secondary index, which could
+only be read behind:
 
 | table | partition | sort | what it is |
 | --- | --- | --- | --- |
@@ -17,8 +19,8 @@ store is answered by a key, so there is no secondary index, which could only be 
 | | | `reaction#` message's seq `#` user `#` emoji | one reaction, and the seq that set it |
 | | `republish#` 0 to 15 | the conversation `#` the ingest | the log may lack its entries from this seq on |
 | | `deleted#` 0 to 15 | time `#` conversation `#` seq | a deleted message whose text is to be purged |
-| texts | the message | version | its text: the preview, and the body up to 4 KiB |
-| | | minus the version | a longer body; it has `expires_at` until an entry refers to it |
+| texts | the conversation | `message#` seq `#` version, or `reply#` | a message's text: the preview, and the body up to 4 KiB |
+| | the message | `body#` version | a longer body; it has `expires_at` until an entry refers to it |
 
 Each seq stands in one of `entry#`, `message#` and `reply#`, so that a page of messages reads no
 edits, reactions and replies; a resume reads all three, each from its first seq to its last. What all
@@ -53,6 +55,6 @@ class Table:
 
 
 LOG = Table("log", Key("conversation", "S"), Key("item", "S"))
-TEXTS = Table("texts", Key("message", "S"), Key("version", "N"), expires="expires_at")
+TEXTS = Table("texts", Key("owner", "S"), Key("item", "S"), expires="expires_at")
 
 TABLES = (LOG, TEXTS)

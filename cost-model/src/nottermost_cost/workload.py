@@ -359,14 +359,15 @@ class _Derivation:
         v, q, shape = self.v, self.q, self.shape
         sent, body = q("messages.sent"), q("messages.body")
         text, overhead = q("store.text_units"), v["store.item_overhead_bytes"]
-        size = v["store.entry_bytes"] + body + v["store.text_overhead_bytes"]
+        text_bytes = body + v["store.text_overhead_bytes"]
+        size = v["store.entry_bytes"] + text_bytes
         entries = v["store.page_entries"]
         if shape.store == "dynamodb":
             items, deletes = 3 + 1 / v["store.batch_messages"] + text, 3
             writes, how = items * _TRANSACTION, "2 x (entry + key + message + head / batch + text)"
             page, page_how = (
-                ceil(entries * v["store.entry_bytes"] / _READ_UNIT) + entries + 1,
-                "entries / 4 KiB + texts + head",
+                ceil(entries * v["store.entry_bytes"] / _READ_UNIT) + ceil(entries * text_bytes / _READ_UNIT) + 1,
+                "entries / 4 KiB + texts / 4 KiB + head",
             )
             size, size_how = size + 2 * v["store.key_bytes"] + 4 * overhead, "entry + key + message + text, 4 items"
         else:

@@ -368,7 +368,7 @@ async def test_a_read_that_is_answered_in_parts_is_whole(open_hooked: OpenHooked
     def leave_some(parsed: dict[str, Any], **_: Any) -> None:
         for name, items in parsed["Responses"].items():
             if len(items) > 3:
-                keys = ("conversation", "item") if "conversation" in items[0] else ("message", "version")
+                keys = ("conversation" if "conversation" in items[0] else "owner", "item")
                 left = [{key: item[key] for key in keys} for item in items[3:]]
                 parsed["UnprocessedKeys"][name] = {"Keys": left}
                 del items[3:]
@@ -383,6 +383,28 @@ async def test_a_read_that_is_answered_in_parts_is_whole(open_hooked: OpenHooked
     assert [*await hooked.messages("c", ids)] == ids
     assert parts
     assert await hooked.heads([f"nowhere {number}" for number in range(250)] + ["c"]) == {"c": await head_of(hooked)}
+
+
+async def test_a_page_is_ranges_and_nothing_one_by_one(open_hooked: OpenHooked, session: AioSession) -> None:
+    """Its texts lie in the order of its messages, also those of edited ones, and are charged by 4 KB together."""
+    asked: list[str] = []
+    session.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+    hooked = await open_hooked()
+    one = await draft(hooked)
+    for number in range(20):
+        one.say("c", str(number), f"text {number}")
+    await hooked.append(one.batch)
+    two = await draft(hooked)
+    two.edit(one.batch.entries[15].entry, "edit", "changed")
+    await hooked.append(two.batch)
+    asked.clear()
+    page = await hooked.history("c", limit=10)
+    assert [message.text for message in page] == [
+        *(f"text {n}" for n in range(10, 15)),
+        "changed",
+        *(f"text {n}" for n in range(16, 20)),
+    ]
+    assert set(asked) == {"Query"}
 
 
 async def test_pages_of_more_than_a_megabyte_are_whole(store: DynamoStore) -> None:

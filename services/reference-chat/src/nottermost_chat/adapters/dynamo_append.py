@@ -27,7 +27,6 @@ from nottermost_chat.adapters.dynamo_items import (
     reaction_key,
     row_values,
     state_values,
-    text_key,
     thread_key,
 )
 from nottermost_chat.adapters.dynamo_tables import WRITES_MAX
@@ -155,7 +154,7 @@ class _Work:
         self._rows[key] = new_row(new)
         self.newest[conversation_id] = place_of(entry)
         self._put(id_key(*key), {"at": place_of(entry)})
-        self._put_text(new, 1)
+        self._put_text(new, self._rows[key])
         if root_id is not None:
             self._put(thread_key(conversation_id, root_id, entry.seq), {"at": place_of(entry)})
             self._count_reply(entry, (conversation_id, root_id), 1)
@@ -180,11 +179,11 @@ class _Work:
             return
         after = _changed(row, entry, target)
         if target.version != target.version_from or target.redacted:  # what is replaced or erased shows nowhere
-            self._drop(text_key(target.message_id, row.version))
+            self._drop(row.text_key)
             if row.long:
                 self._drop(body_key(target.message_id, row.version))
         if target.version != target.version_from:
-            self._put_text(new, target.version)
+            self._put_text(new, after)
             after = msgspec.structs.replace(after, long=is_long(new))
         self._note_deleted(row, after)
         self._rows[key] = after
@@ -216,12 +215,13 @@ class _Work:
             sets: dict[str, Value] = {"conversation_id": after.entry.conversation_id, "at": place_of(after.entry)}
             self._writes[key] = Write(action="Put", key=key, sets=sets)
 
-    def _put_text(self, new: NewEntry, version: int) -> None:
+    def _put_text(self, new: NewEntry, row: Row) -> None:
+        """Of the message as `new` leaves it."""
         if new.preview is None:
             return
-        message_id = new.entry.message_id
+        message_id, version = new.entry.message_id, row.version
         body = new.text if new.has_more else None
-        self._put(text_key(message_id, version), {"preview": new.preview, "has_more": new.has_more, "body": body})
+        self._put(row.text_key, {"preview": new.preview, "has_more": new.has_more, "body": body})
         if is_long(new):
             key, digest = body_key(message_id, version), self._digests.get((message_id, version))
             self._writes[key] = Write(

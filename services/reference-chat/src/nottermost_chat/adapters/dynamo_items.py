@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
     table: Table
     partition: str
-    sort: str | int
+    sort: str
 
     def item(self) -> dict[str, "AttributeValue"]:
         """The key's attributes."""
@@ -75,16 +75,20 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return Key(LOG, self.entry.conversation_id, place_of(self.entry))
 
     @property
+    def text_key(self) -> Key:
+        """Of the text of its version: texts stand as their messages do."""
+        return Key(TEXTS, self.entry.conversation_id, f"{place_of(self.entry)}#{self.version}")
+
+    @property
     def is_shown(self) -> bool:
         return self.deleted_at is None and not self.redacted
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):
-    """What a page shows of one version of a message; `body` None: the preview is all, or the body is by itself."""
+    """What a page shows of one version of a message."""
 
     preview: str
     has_more: bool = False
-    body: str | None = None
 
 
 class HeadRow(msgspec.Struct, frozen=True, gc=False):
@@ -191,13 +195,9 @@ def note_key(note: RepublishNote) -> Key:
     return Key(LOG, partition, f"{note.conversation_id}#{note.owner}")
 
 
-def text_key(message_id: str, version: int) -> Key:
-    return Key(TEXTS, message_id, version)
-
-
 def body_key(message_id: str, version: int) -> Key:
-    """Of a long text, which pages do not read: beside the text with its preview."""
-    return Key(TEXTS, message_id, -version)
+    """Of a long text, which pages do not read. It is put before the message has a seq."""
+    return Key(TEXTS, message_id, f"body#{version}")
 
 
 def shard_of(conversation_id: str) -> int:
@@ -314,9 +314,7 @@ def read_string(item: Item, name: str) -> str:
 
 
 def read_key(table: Table, item: Item) -> Key:
-    values = read_values(item)
-    sort = values[table.sort.name]
-    return Key(table, str(values[table.partition.name]), sort if isinstance(sort, int) else str(sort))
+    return Key(table, read_string(item, table.partition.name), read_string(item, table.sort.name))
 
 
 def in_runs(seqs: Iterable[int], gap: int) -> list[tuple[int, int]]:

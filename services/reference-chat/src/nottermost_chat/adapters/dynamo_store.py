@@ -58,7 +58,6 @@ from nottermost_chat.adapters.dynamo_items import (
     read_text,
     read_values,
     stream_of,
-    text_key,
     thread_key,
 )
 from nottermost_chat.adapters.dynamo_tables import ConditionFailed, DynamoTables
@@ -285,10 +284,13 @@ class DynamoStore:
         return await self._rows_between(conversation_id, ALL, floor_seq + 1, floor_seq + limit)
 
     async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
-        rows = await self._entry_rows(conversation_id, after_seq, limit)
+        rows, texts = await asyncio.gather(
+            self._entry_rows(conversation_id, after_seq, limit),
+            self._texts_between(conversation_id, MESSAGES, after_seq + 1, after_seq + limit),
+        )
         about = {(conversation_id, row.entry.message_id) for row in rows if row.entry.kind in NAMED_RECORDS}
         known = {(conversation_id, row.entry.message_id): row for row in rows if row.entry.kind is EntryKind.MESSAGE}
-        shown = await self._messages(known | await self._rows_of(about - known.keys()), reactions=False)
+        shown = await self._messages(known | await self._rows_of(about - known.keys()), texts, reactions=False)
         records = []
         for row in rows:
             message = shown.get((conversation_id, row.entry.message_id)) if row.entry.kind in NAMED_RECORDS else None
@@ -309,19 +311,16 @@ class DynamoStore:
             message = (await self._messages(rows)).get(key)
             if message is None or message.text is None or not message.has_more:
                 return message
-            body = await self._body(message_id, message.version)
+            body = await self._body(rows[key])
             if body is not None:
                 return msgspec.structs.replace(message, text=body)
         raise Unavailable(f"message {message_id} changes too fast to read it: try again")
 
-    async def _body(self, message_id: str, version: int) -> str | None:
-        short, long = text_key(message_id, version), body_key(message_id, version)
-        found = await self._tables.get([short])
-        text = read_text(found[short]) if short in found else None
-        if text is None or text.body is not None:
-            return None if text is None else text.body
-        found = await self._tables.get([long], "body")
-        return read_string(found[long], "body") if long in found else None
+    async def _body(self, row: Row) -> str | None:
+        """The whole text; None: it was replaced since."""
+        short, long = row.text_key, body_key(row.entry.message_id, row.version)
+        found = await self._tables.get([long] if row.long else [short], "body")
+        return read_string(found[key], "body") if (key := long if row.long else short) in found else None
 
     async def history(
         self,
@@ -338,14 +337,16 @@ class DynamoStore:
         first = max(floor_seq, after_seq or 0) + 1
         last = before_seq - 1 if newest_first and before_seq is not None else SEQ_MAX
         streams = MESSAGES[:1] if roots_only else MESSAGES
+        texts: Mapping[Key, Text] = {}
         if thread_id is None:
-            rows = await self._rows_between(
-                conversation_id, streams, first, last, limit=limit, newest_first=newest_first
+            rows, texts = await asyncio.gather(
+                self._rows_between(conversation_id, streams, first, last, limit=limit, newest_first=newest_first),
+                self._texts_between(conversation_id, streams, first, last, limit=limit, newest_first=newest_first),
             )
         else:
             rows = await self._thread_rows(conversation_id, thread_id, first, last, limit, newest_first=newest_first)
             rows = [row for row in rows if stream_of(row.entry) in streams]
-        shown = await self._messages({(conversation_id, row.entry.message_id): row for row in rows})
+        shown = await self._messages({(conversation_id, row.entry.message_id): row for row in rows}, texts)
         return sorted(shown.values(), key=lambda message: message.entry.seq)
 
     async def _thread_rows(
@@ -436,6 +437,24 @@ class DynamoStore:
         rows.sort(key=lambda row: row.entry.seq, reverse=newest_first)
         return rows[:limit]
 
+    async def _texts_between(
+        self, conversation_id: str, streams: Iterable[Stream], first: int, last: int, *, limit: int | None = None,
+        newest_first: bool = False,
+    ) -> dict[Key, Text]:  # fmt: skip
+        """The texts of these seqs, read beside their rows. A message has one at most, so a page has as many as asked."""
+        if first > last:
+            return {}
+        parts = await asyncio.gather(
+            *(
+                self._tables.query(
+                    TEXTS, conversation_id, place(stream, first), place(stream, last) + LAST, limit=limit,
+                    newest_first=newest_first, only=("preview", "has_more"),
+                )
+                for stream in streams
+            )
+        )  # fmt: skip
+        return {read_key(TEXTS, item): read_text(item) for part in parts for item in part}
+
     async def _rows_at(self, keys: Iterable[Key]) -> list[Row]:
         """Rows by their keys, in that order; those that are gone are left out."""
         wanted = list(keys)
@@ -461,14 +480,21 @@ class DynamoStore:
         if len(self._places) > PLACES_MAX:
             self._places.popitem(last=False)
 
-    async def _messages(self, rows: Mapping[MessageKey, Row], *, reactions: bool = True) -> dict[MessageKey, Message]:
-        """The rows with their texts. A text that is not there was replaced since: then the row is read again."""
-        left, current, texts = dict(rows), dict(rows), dict[MessageKey, Text]()
+    async def _messages(
+        self, rows: Mapping[MessageKey, Row], texts: Mapping[Key, Text] | None = None, *, reactions: bool = True
+    ) -> dict[MessageKey, Message]:
+        """The rows with their texts. A text that is not there was replaced since: then the row is read again.
+
+        Args:
+            texts: some that were read beside the rows.
+        """
+        current, known = dict(rows), dict(texts or {})
+        left = current
         for _ in range(TRIES):
-            wanted = {text_key(key[1], row.version): key for key, row in left.items() if row.is_shown}
-            found = await self._tables.get(wanted, "preview", "has_more")
-            texts |= {wanted[key]: read_text(item) for key, item in found.items()}
-            missing = [wanted[key] for key in wanted if key not in found]
+            wanted = {row.text_key: key for key, row in left.items() if row.is_shown}
+            found = await self._tables.get(wanted.keys() - known.keys(), "preview", "has_more")
+            known |= {key: read_text(item) for key, item in found.items()}
+            missing = [wanted[key] for key in wanted if key not in known]
             if not missing:
                 break
             again = await self._rows_of(missing)
@@ -478,7 +504,7 @@ class DynamoStore:
             raise Unavailable("the messages change too fast to read them: try again")
         reacted = [row for row in current.values() if row.reacted and row.is_shown] if reactions else []
         shown = await self._reactions(reacted)
-        return {key: _make_message(row, texts.get(key), shown.get(key, ())) for key, row in current.items()}
+        return {key: _make_message(row, known.get(row.text_key), shown.get(key, ())) for key, row in current.items()}
 
     async def _reactions(self, rows: Sequence[Row]) -> dict[MessageKey, tuple[Reaction, ...]]:
         """Reactions of these messages: one query for those that are near to each other."""
@@ -577,7 +603,7 @@ class DynamoStore:
         keys = {operation_key(operation_of(entry))}
         if entry.kind is not EntryKind.MESSAGE:
             return keys
-        keys.add(text_key(entry.message_id, row.version))
+        keys.add(row.text_key)
         if row.long:
             keys.add(body_key(entry.message_id, row.version))
         if entry.detail.thread_id is not None:
