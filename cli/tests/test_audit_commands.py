@@ -1,9 +1,6 @@
 """`nottermost chat audit`, `counts` and `dead-letters` over a data folder; what they show is tested with the chat."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -14,16 +11,8 @@ from nottermost_chat.adapters.sqlite_store import SqliteStore
 from nottermost_chat.bootstrap import open_services
 from nottermost_chat.settings import Settings
 from nottermost_chat.testing.process import running_process
+from nottermost_cli.testing import NOTTERMOST, run_on
 from nottermost_conventions import ExitCode
-
-NOTTERMOST = str(Path(sys.executable).with_name("nottermost"))
-WITHIN_S = 120
-
-
-def call(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command on the folder to its end."""
-    command, environment = [NOTTERMOST, "chat", *arguments], os.environ | {"NOTTERMOST_DATA": str(data)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False)
 
 
 async def test_the_log_is_read_while_the_chat_runs(tmp_path: Path) -> None:
@@ -32,20 +21,20 @@ async def test_the_log_is_read_while_the_chat_runs(tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=process.url) as http:
             wrong = {"email": "nobody@example.org", "password": "wrong horse battery"}
             assert (await http.post("/api/users/auth/login", json=wrong)).status_code == 401
-        found = json.loads(call(process.data, "audit", "--action", "session.refused", "--json").stdout)
+        found = json.loads(run_on(process.data, "audit", "--action", "session.refused", "--json").stdout)
         assert [row["action"] for row in found["rows"]] == ["session.refused"]
         assert "nobody" not in json.dumps(found)
-        lines = call(process.data, "audit", "--since", "1h", "--limit", "2").stdout.splitlines()
+        lines = run_on(process.data, "audit", "--since", "1h", "--limit", "2").stdout.splitlines()
         assert "audit.read by operator" in lines[0]
         assert "audit.read by operator" in lines[1]
-        assert json.loads(call(process.data, "counts", "--json").stdout) == {"days": []}
+        assert json.loads(run_on(process.data, "counts", "--json").stdout) == {"days": []}
         await process.stop()
 
 
 @pytest.mark.parametrize("command", [("audit",), ("counts",)])
 def test_a_folder_without_a_chat(tmp_path: Path, command: tuple[str, ...]) -> None:
     """One sentence, and nothing is made."""
-    refused = call(tmp_path / "data", *command)
+    refused = run_on(tmp_path / "data", *command)
     assert refused.returncode == ExitCode.FAILED
     assert "there is no chat in" in refused.stderr
     assert not (tmp_path / "data").exists()
@@ -61,18 +50,20 @@ async def test_what_was_set_aside_is_tried_again(tmp_path: Path) -> None:
         await services.queues.webhook.put([b"{}"])
         (job,) = await services.queues.webhook.take(1, 1)
         await services.queues.webhook.bury(job, "gone for good")
-    listed = json.loads(call(tmp_path, "dead-letters", "list", "--group", "indexer", "--json").stdout)
+    listed = json.loads(run_on(tmp_path, "dead-letters", "list", "--group", "indexer", "--json").stdout)
     entry = {"reason": "refused three times: ValueError", "entry": f"{place}:1:1", "kind": "membership"}
     assert listed == {"letters": [entry]}
-    assert call(tmp_path, "dead-letters", "list", "--group", "webhook-jobs").stdout.endswith(" job: gone for good\n")
+    assert run_on(tmp_path, "dead-letters", "list", "--group", "webhook-jobs").stdout.endswith(" job: gone for good\n")
     for group in ("indexer", "webhook-jobs"):
-        assert call(tmp_path, "dead-letters", "redrive", "--group", group).stdout == "1 taken\n"
-    assert json.loads(call(tmp_path, "dead-letters", "redrive", "--group", "indexer", "--json").stdout) == {"taken": 0}
-    noted = json.loads(call(tmp_path, "audit", "--action", "dead_letters.redriven", "--json").stdout)["rows"]
+        assert run_on(tmp_path, "dead-letters", "redrive", "--group", group).stdout == "1 taken\n"
+    assert json.loads(run_on(tmp_path, "dead-letters", "redrive", "--group", "indexer", "--json").stdout) == {
+        "taken": 0
+    }
+    noted = json.loads(run_on(tmp_path, "audit", "--action", "dead_letters.redriven", "--json").stdout)["rows"]
     assert [row["subject_id"] for row in noted] == ["indexer", "webhook-jobs", "indexer"]
 
 
 def test_a_group_that_there_is_not(tmp_path: Path) -> None:
-    refused = call(tmp_path / "data", "dead-letters", "list", "--group", "everybody")
+    refused = run_on(tmp_path / "data", "dead-letters", "list", "--group", "everybody")
     assert refused.returncode == ExitCode.FAILED
     assert "choose one of projector, indexer" in refused.stderr

@@ -1,10 +1,8 @@
 """The command line as its users meet it: arguments in, lines and exit codes out."""
 
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,20 +11,8 @@ from typing import Any
 import pytest
 
 from nottermost_chat.testing.process import ChatProcess, running_process
+from nottermost_cli.testing import NOTTERMOST, run_command
 from nottermost_conventions import ExitCode
-
-NOTTERMOST = str(Path(sys.executable).with_name("nottermost"))
-WITHIN_S = 60
-
-
-def call(
-    *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    return subprocess.run(
-        [NOTTERMOST, *arguments], env={**os.environ, **(environment or {})}, input=stdin,
-        capture_output=True, text=True, timeout=WITHIN_S, check=False,
-    )  # fmt: skip
 
 
 @asynccontextmanager
@@ -47,11 +33,11 @@ async def welcome_chat(folder: Path) -> AsyncIterator[tuple[ChatProcess, dict[st
 async def test_the_shell_can_say_read_and_find(tmp_path: Path) -> None:
     """What one command says another reads and a third finds; standard input is taken for `-`."""
     async with welcome_chat(tmp_path) as (_, me):
-        assert call("chat", "whoami", environment=me).stdout.startswith("newcomer <newcomer@example.org>")
-        said = call("chat", "say", "#corner", "-", "--json", environment=me, stdin="marzipan from a pipe")
+        assert run_command("chat", "whoami", environment=me).stdout.startswith("newcomer <newcomer@example.org>")
+        said = run_command("chat", "say", "#corner", "-", "--json", environment=me, stdin="marzipan from a pipe")
         ack = json.loads(said.stdout)
         assert ack["message_id"]
-        tail = call("chat", "tail", "#corner", "--no-follow", "--lines", "1", environment=me)
+        tail = run_command("chat", "tail", "#corner", "--no-follow", "--lines", "1", environment=me)
         assert tail.stdout.endswith("newcomer: marzipan from a pipe\n")
         found = search_until_found("marzipan", me)
         assert [hit["message"]["message_id"] for hit in found["hits"]] == [ack["message_id"]]
@@ -60,7 +46,9 @@ async def test_the_shell_can_say_read_and_find(tmp_path: Path) -> None:
 def search_until_found(query: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """The index follows the log at its own pace: ask again, a bounded number of times."""
     for _ in range(50):
-        found: dict[str, Any] = json.loads(call("chat", "search", query, "--json", environment=environment).stdout)
+        found: dict[str, Any] = json.loads(
+            run_command("chat", "search", query, "--json", environment=environment).stdout
+        )
         if found["total"]:
             return found
     raise AssertionError(f"{query} was never found")
@@ -72,7 +60,7 @@ async def test_welcome_accounts_are_printed_and_the_text_is_there(tmp_path: Path
         printed = process.log.read_text()
         assert process.url in printed
         assert me["NOTTERMOST_CLIENT_PASSWORD"] in printed
-        assert "Welcome to Nottermost" in call("chat", "tail", "#welcome", "--no-follow", environment=me).stdout
+        assert "Welcome to Nottermost" in run_command("chat", "tail", "#welcome", "--no-follow", environment=me).stdout
         await process.restart()
         assert process.log.read_text().count(me["NOTTERMOST_CLIENT_PASSWORD"]) == 2
 
@@ -80,37 +68,37 @@ async def test_welcome_accounts_are_printed_and_the_text_is_there(tmp_path: Path
 async def test_errors_are_one_sentence(tmp_path: Path) -> None:
     """A wrong password, an unknown conversation, a folder or port in use: exit 1 and one line that says what to do."""
     async with welcome_chat(tmp_path) as (process, me):
-        wrong = call("chat", "whoami", environment={**me, "NOTTERMOST_CLIENT_PASSWORD": "wrong password"})
-        nowhere = call("chat", "say", "#nowhere", "hello", environment=me)
-        folder = call("chat", "run", "--data", str(process.data), "--port", "0")
-        port = call("chat", "run", "--data", str(tmp_path / "other"), "--port", str(process.port))
+        wrong = run_command("chat", "whoami", environment={**me, "NOTTERMOST_CLIENT_PASSWORD": "wrong password"})
+        nowhere = run_command("chat", "say", "#nowhere", "hello", environment=me)
+        folder = run_command("chat", "run", "--data", str(process.data), "--port", "0")
+        port = run_command("chat", "run", "--data", str(tmp_path / "other"), "--port", str(process.port))
     for refused, words in ((wrong, "password"), (nowhere, "#nowhere"), (folder, "in use"), (port, "--port")):
         assert_refused(refused, words)
-    gone = call("chat", "whoami", environment=me)
+    gone = run_command("chat", "whoami", environment=me)
     assert_refused(gone, "nottermost chat run")
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     """A path that is a file, data of a newer version, a setting that does not exist: one sentence and exit 1."""
     (tmp_path / "file").write_text("")
-    assert_refused(call("chat", "run", "--data", str(tmp_path / "file"), "--port", "0"), "data folder")
+    assert_refused(run_command("chat", "run", "--data", str(tmp_path / "file"), "--port", "0"), "data folder")
     newer = tmp_path / "newer"
     newer.mkdir()
     with sqlite3.connect(newer / "store.db") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    assert_refused(call("chat", "run", "--data", str(newer), "--port", "0"), "newer Nottermost")
-    unknown = call("chat", "run", "--data", str(tmp_path / "new"), environment={"NOTTERMOST_NO_SUCH": "1"})
+    assert_refused(run_command("chat", "run", "--data", str(newer), "--port", "0"), "newer Nottermost")
+    unknown = run_command("chat", "run", "--data", str(tmp_path / "new"), environment={"NOTTERMOST_NO_SUCH": "1"})
     assert_refused(unknown, "no_such")
 
 
 def test_stale_documents_are_noticed(tmp_path: Path) -> None:
     """`docs --check` exits 3 and names what is missing or edited by hand, and 0 after `docs`."""
-    assert call("chat", "docs", "--folder", str(tmp_path)).returncode == ExitCode.DONE
-    assert call("chat", "docs", "--folder", str(tmp_path), "--check").returncode == ExitCode.DONE
+    assert run_command("chat", "docs", "--folder", str(tmp_path)).returncode == ExitCode.DONE
+    assert run_command("chat", "docs", "--folder", str(tmp_path), "--check").returncode == ExitCode.DONE
     (tmp_path / "protocol.md").write_text("by hand")
     (tmp_path / "schemas" / "client-gone.json").write_text("{}")
-    stale = call("chat", "docs", "--folder", str(tmp_path), "--check")
+    stale = run_command("chat", "docs", "--folder", str(tmp_path), "--check")
     assert stale.returncode == ExitCode.SAYS_NO
     assert "protocol.md" in stale.stderr
     assert "client-gone.json" in stale.stderr
@@ -119,7 +107,7 @@ def test_stale_documents_are_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("chat", "no-such-command"), ("chat", "say"), ("chat", "run", "--port", "many")])
 def test_wrong_usage_exits_2(arguments: tuple[str, ...]) -> None:
     """What the shell got wrong is told apart from what went wrong."""
-    assert call(*arguments).returncode == ExitCode.USAGE
+    assert run_command(*arguments).returncode == ExitCode.USAGE
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], words: str) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from nottermost_chat.client import ChatClient
     from nottermost_chat.rebuild import Rebuilt
@@ -112,7 +113,6 @@ def import_(
 
     Example: nottermost chat import export.zip --data data
     """
-    import msgspec
     import uvloop
     from rich.console import Console
     from rich.progress import Progress
@@ -129,11 +129,7 @@ def import_(
         result = uvloop.run(
             run_import(settings, file, lambda done, total: bar.update(task, completed=done, total=total))
         )
-    if json:
-        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
-        return
-    for line in result.summary(str(settings.data)):
-        print(line)
+    _print(result, json, *result.summary(str(settings.data)))
 
 
 @app.command()
@@ -192,7 +188,6 @@ def bench(
 
     Example: nottermost chat bench --export export.zip
     """
-    import msgspec
     import uvloop
 
     from nottermost_chat.logs import configure_logging
@@ -200,11 +195,7 @@ def bench(
     configure_logging("warning")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its core prints lines of its own otherwise
     rows = uvloop.run(_choose_bench(only, data, export))
-    if json:
-        sys.stdout.buffer.write(msgspec.json.encode(rows) + b"\n")
-        return
-    for row in rows:
-        print(row.render())
+    _print(rows, json, *(row.render() for row in rows))
 
 
 def _choose_bench(only: str, data: Path | None, export: Path | None) -> "Coroutine[object, object, list[Figure]]":
@@ -249,29 +240,21 @@ def reindex(data: Data = None, json: Json = False) -> None:
 
     Example: nottermost chat reindex --data data
     """
-    import msgspec
     import uvloop
-    from rich.console import Console
-    from rich.progress import Progress
 
     from nottermost_chat.logs import configure_logging
     from nottermost_chat.rebuild import Rebuilt, open_sources, reindex
     from nottermost_chat.settings import load_secrets, load_settings
 
     configure_logging("warning")
-    console = Console(stderr=True)
 
     async def work() -> Rebuilt:
         async with open_sources(load_settings(os.environ, data=data), load_secrets(os.environ)) as sources:
-            with Progress("{task.description}", console=console, disable=not console.is_terminal) as bar:
-                task = bar.add_task("reading")
-                return await reindex(sources, lambda done: bar.update(task, description=_rebuilt(done)))
+            with _telling_how_far() as tell:
+                return await reindex(sources, lambda done: tell(_rebuilt(done)))
 
     done = uvloop.run(work())
-    if json:
-        sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
-    else:
-        print(_rebuilt(done))
+    _print(done, json, _rebuilt(done))
 
 
 def _rebuilt(done: "Rebuilt") -> str:
@@ -299,10 +282,7 @@ def replay(
     """
     from datetime import UTC, datetime
 
-    import msgspec
     import uvloop
-    from rich.console import Console
-    from rich.progress import Progress
 
     from nottermost_chat.logs import configure_logging
     from nottermost_chat.rebuild import Replayed, check_group, open_sources, parse_since, replay
@@ -310,21 +290,29 @@ def replay(
 
     configure_logging("warning")
     check_group(group)
-    begin, console = parse_since(since, datetime.now(UTC)), Console(stderr=True)
+    begin = parse_since(since, datetime.now(UTC))
 
     async def work() -> Replayed:
         async with open_sources(load_settings(os.environ, data=data), load_secrets(os.environ)) as sources:
-            with Progress("{task.description}", console=console, disable=not console.is_terminal) as bar:
-                task = bar.add_task("reading")
-                told = lambda done: bar.update(task, description=f"{done:,} records")  # noqa: E731
-                return await replay(sources, group, begin, told)
+            with _telling_how_far() as tell:
+                return await replay(sources, group, begin, lambda done: tell(f"{done:,} records"))
 
     done = uvloop.run(work())
-    if json:
-        sys.stdout.buffer.write(msgspec.json.encode(done) + b"\n")
-    else:
-        refused = f", {done.refused:,} refused" if done.refused else ""
-        print(f"{done.records:,} records since {done.since:%Y-%m-%d %H:%M:%S %Z} handled by {group}{refused}")
+    refused = f", {done.refused:,} refused" if done.refused else ""
+    records = f"{done.records:,} records since {done.since:%Y-%m-%d %H:%M:%S %Z}"
+    _print(done, json, f"{records} handled by {group}{refused}")
+
+
+@contextmanager
+def _telling_how_far() -> "Iterator[Callable[[str], object]]":
+    """Gives what to tell it to: one line on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress("{task.description}", console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading")
+        yield lambda text: bar.update(task, description=text)
 
 
 @app.command()
@@ -363,11 +351,8 @@ def audit(
     async def work() -> None:
         async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
             rows = await read_audit(directory, wanted)
-        if json:
-            _print({"rows": rows}, json, "")
-            return
-        for row in rows:
-            print(f"{row.at:%Y-%m-%d %H:%M:%S}Z {row.action} by {row.actor_id or '?'}: {row.subject_id}")
+        told = (f"{row.at:%Y-%m-%d %H:%M:%S}Z {row.action} by {row.actor_id or '?'}: {row.subject_id}" for row in rows)
+        _print({"rows": rows}, json, *told)
 
     asyncio.run(work())
 
@@ -397,12 +382,12 @@ def counts(
     async def work() -> None:
         async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
             days = await read_counts(directory, begin)
-        if json:
-            _print({"days": days}, json, "")
-            return
-        for day in days:
-            people = f"{day.daily_users:,} active ({day.monthly_users:,} in thirty days)"
-            print(f"{day.day} {day.workspace}: {people}, {day.messages:,} messages")
+        told = (
+            f"{day.day} {day.workspace}: {day.daily_users:,} active ({day.monthly_users:,} in thirty days), "
+            f"{day.messages:,} messages"
+            for day in days
+        )
+        _print({"days": days}, json, *told)
 
     asyncio.run(work())
 
@@ -443,11 +428,8 @@ def list_dead_letters(
         settings, secrets = load_settings(os.environ, data=data), load_secrets(os.environ)
         async with open_letters(settings, secrets, group) as letters:
             found = await letters.list(limit)
-        if json:
-            _print({"letters": found}, json, "")
-            return
-        for letter in found:
-            print(f"{letter.entry or letter.job_id or 'unreadable'} {letter.kind or 'job'}: {letter.reason}")
+        told = (f"{one.entry or one.job_id or 'unreadable'} {one.kind or 'job'}: {one.reason}" for one in found)
+        _print({"letters": found}, json, *told)
 
     uvloop.run(work())
 
@@ -505,12 +487,12 @@ def query_archive(
     now = datetime.now(UTC)
     begin, end = parse_since(since, now), parse_since(until, now) if until else now
     found = asyncio.run(query_archive(load_settings(os.environ, data=data), conversation, begin, end, text, limit))
-    if json:
-        _print({"messages": found}, json, "")
-        return
-    for message in found:
-        said = "(gone)" if message.body is None else message.body
-        print(f"{msgspec.to_builtins(message.created_at)[:19]}Z {message.sender_id}: {said}")
+    told = (
+        f"{msgspec.to_builtins(message.created_at)[:19]}Z {message.sender_id}: "
+        f"{'(gone)' if message.body is None else message.body}"
+        for message in found
+    )
+    _print({"messages": found}, json, *told)
 
 
 retention = typer.Typer(
@@ -535,12 +517,7 @@ def plan_retention(data: Data = None, json: Json = False) -> None:
 
     configure_logging("warning")
     going = uvloop.run(plan_retention(load_settings(os.environ, data=data), load_secrets(os.environ)))
-    if json:
-        _print({"steps": going}, json, "")
-        return
-    for step in going:
-        print(step.render())
-    print(f"{len(going)} steps")
+    _print({"steps": going}, json, *(step.render() for step in going), f"{len(going)} steps")
 
 
 holds = typer.Typer(
@@ -567,12 +544,12 @@ def list_holds(
     async def work() -> None:
         async with open_directory(load_settings(os.environ, data=data), load_secrets(os.environ)) as directory:
             found = await directory.retention.holds(ended=ended)
-        if json:
-            _print({"holds": found}, json, "")
-            return
-        for hold in found:
-            about = hold.workspace_id or hold.user_id or hold.conversation_id
-            print(f"{hold.hold_id} {about}: {hold.reason}{' (released)' if hold.ended_at else ''}")
+        told = (
+            f"{hold.hold_id} {hold.workspace_id or hold.user_id or hold.conversation_id}: "
+            f"{hold.reason}{' (released)' if hold.ended_at else ''}"
+            for hold in found
+        )
+        _print({"holds": found}, json, *told)
 
     asyncio.run(work())
 
@@ -649,12 +626,8 @@ def erase(
         replay_erasures(settings, secrets, register) if user is None else erase_user(settings, secrets, user, confirm)
     )
     erased = uvloop.run(work)
-    if json:
-        _print({"erasures": erased}, json, "")
-        return
-    for one in erased:
-        print(f"{one.user_id}: {one.state}{', waits for a legal hold' if one.held else ''}")
-    print(f"{len(erased)} erasures")
+    told = (f"{one.user_id}: {one.state}{', waits for a legal hold' if one.held else ''}" for one in erased)
+    _print({"erasures": erased}, json, *told, f"{len(erased)} erasures")
 
 
 @app.command()
@@ -801,7 +774,7 @@ async def _tail(chat: "ChatClient", conversation: str, follow: bool, lines: int,
 async def _search(chat: "ChatClient", query: str, limit: int, by_date: bool, json: bool) -> None:
     found = await chat.rest.call("GET", "/api/search", q=query, limit=limit, sort="date" if by_date else "rank")
     if json:
-        _print(found, json, "")
+        _print(found, json)
         return
     names: dict[str, str] = {}
     for hit in found["hits"]:
@@ -835,11 +808,13 @@ async def _find(chat: "ChatClient", name: str) -> str:
     raise Refused(404, "not_found", f"you are in no conversation {name}: use an id, #channel or @person")
 
 
-def _print(value: object, json: bool, line: str) -> None:
+def _print(value: object, json: bool, *lines: str) -> None:
+    """One JSON object, or these lines for people."""
     if json:
         import msgspec
 
         sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
         sys.stdout.buffer.flush()
     else:
-        print(line, flush=True)
+        for line in lines:
+            print(line, flush=True)

@@ -3,7 +3,7 @@
 Each client is imported where it is opened: a process has only those that its role needs.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -13,18 +13,19 @@ from nottermost_chat.ports import MessageStore
 from nottermost_chat.settings import Secrets, Settings, Store
 
 if TYPE_CHECKING:
+    from nottermost_chat.adapters.dynamo_store import DynamoStore
     from nottermost_chat.adapters.kafka_log import KafkaLog
     from nottermost_chat.adapters.opensearch_index import OpenSearchIndex
+    from nottermost_chat.adapters.postgres_store import PostgresStore
     from nottermost_chat.adapters.redis_client import Cache
     from nottermost_chat.adapters.redis_limits import SharedLimiter
-    from nottermost_chat.adapters.redis_routes import RedisRoutes
+    from nottermost_chat.adapters.redis_routes import LastSeen, RedisRoutes
     from nottermost_chat.adapters.s3_blobs import S3BlobStore
     from nottermost_chat.adapters.sqs_jobs import SqsJobQueue
     from nottermost_chat.archive import Archive
     from nottermost_chat.directory import Directory, Server
     from nottermost_chat.roles import Process
 
-LastSeen = Callable[[Sequence[str]], Awaitable[Mapping[str, int]]]
 POSTGRES_PORT: Final = 5432
 
 
@@ -41,25 +42,24 @@ async def directory(process: "Process") -> AsyncIterator["Directory"]:
 @asynccontextmanager
 async def store(process: "Process") -> AsyncIterator[MessageStore]:
     """The message store that the settings choose. Raises StartError."""
-    settings = process.settings
+    async with closing(await _open_store(process)) as opened:
+        yield process.tracing.storing(opened) if process.tracing else opened
+
+
+async def _open_store(process: "Process") -> "PostgresStore | DynamoStore":
+    settings, metrics, clock = process.settings, process.metrics, process.clock
     match settings.store:
         case Store.POSTGRES:
             from nottermost_chat.adapters.postgres_store import PostgresStore
 
             server = database_server(settings, process.secrets)
-            async with closing(await PostgresStore.open(server, process.metrics, process.clock.monotonic)) as opened:
-                yield _traced(process, opened)
+            return await PostgresStore.open(server, metrics, clock.monotonic)
         case Store.DYNAMODB:
             from nottermost_chat.adapters.dynamo_store import DynamoStore
 
-            tables = await DynamoStore.open(
-                table_log=settings.table_log,
-                table_texts=settings.table_texts,
-                metrics=process.metrics,
-                clock=process.clock,
+            return await DynamoStore.open(
+                table_log=settings.table_log, table_texts=settings.table_texts, metrics=metrics, clock=clock
             )
-            async with closing(tables) as store:
-                yield _traced(process, store)
         case Store.SQLITE:
             raise StartError(
                 "a role run apart needs a shared message store: set NOTTERMOST_STORE to postgres or dynamodb"
@@ -77,6 +77,13 @@ async def log(process: "Process", store: MessageStore) -> AsyncIterator["KafkaLo
 
 
 @asynccontextmanager
+async def stores_and_log(process: "Process") -> AsyncIterator[tuple["Directory", MessageStore, "KafkaLog"]]:
+    """What everybody stands on who follows the log. Raises StartError."""
+    async with directory(process) as accounts, store(process) as messages, log(process, messages) as entries:
+        yield accounts, messages, entries
+
+
+@asynccontextmanager
 async def cache(process: "Process") -> AsyncIterator["Cache"]:
     """Redis; it may be away."""
     from nottermost_chat.adapters.redis_client import open_cache
@@ -86,7 +93,7 @@ async def cache(process: "Process") -> AsyncIterator["Cache"]:
         yield opened
 
 
-def routes(process: "Process", cache: "Cache", last_seen: LastSeen) -> "RedisRoutes":
+def routes(process: "Process", cache: "Cache", last_seen: "LastSeen") -> "RedisRoutes":
     from nottermost_chat.adapters.redis_routes import RedisRoutes
 
     return RedisRoutes(cache, last_seen, process.clock.monotonic)
@@ -170,10 +177,6 @@ def _iam_password(settings: Settings) -> Callable[[], str]:
         return token
 
     return sign
-
-
-def _traced(process: "Process", store: MessageStore) -> MessageStore:
-    return process.tracing.storing(store) if process.tracing else store
 
 
 class _Closes(Protocol):

@@ -6,10 +6,16 @@ import gc
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
-from typing import IO
 
 from nottermost_chat.adapters.file_blobs import FileBlobStore
 from nottermost_chat.adapters.fts_search import FtsSearchIndex
@@ -55,7 +61,6 @@ from nottermost_chat.workers.webhooks import HookConsumer, HookSender
 from nottermost_chat.working import working
 
 GIL_SWITCH_S = 0.0005  # sqlite3 gives the interpreter back for every row; with the default of 5 ms reads crawl
-REQUESTS_END_WITHIN_S = 5.0
 LINK_SECRET_BYTES = 32
 EMBEDDED = "embedded"  # the only ingest there is: what an earlier process noted is its own
 
@@ -187,7 +192,7 @@ async def running_chat(services: Embedded) -> AsyncIterator[int]:
         finally:
             server.stop_listening()
             await gateway.drain()
-            await server.finish(REQUESTS_END_WITHIN_S)
+            await server.finish()
             await app.state["files"].images.close()
             await people.flush()
 
@@ -214,26 +219,19 @@ async def _archiving(services: Embedded) -> AsyncIterator[None]:
         yield
 
 
-class lock_folder:  # noqa: N801 - used as a function: `with lock_folder(path)`
-    """Only one process uses a data folder; the lock goes with the process, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> None:
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Only one process uses a data folder; the lock goes with the process, however it ends. Raises StartError."""
+    with ExitStack() as stack:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = (self._folder / "lock").open("w")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = stack.enter_context((folder / "lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StartError(f"{self._folder} is in use by another process: stop it first, or choose --data") from None
+            raise StartError(f"{folder} is in use by another process: stop it first, or choose --data") from None
         except OSError as error:
-            raise StartError(f"cannot use the data folder {self._folder}: {error.strerror}; choose --data") from error
-
-    def __exit__(self, *exc: object) -> None:
-        if self._file is not None:
-            self._file.close()
+            raise StartError(f"cannot use the data folder {folder}: {error.strerror}; choose --data") from error
+        yield
 
 
 def _link_secret(folder: Path) -> bytes:

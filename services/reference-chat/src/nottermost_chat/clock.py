@@ -2,9 +2,20 @@
 
 import time
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
+from typing import Final
 
 from ulid import ULID
+
+DAY_MS: Final = 24 * 3600 * 1000
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+
+
+def day_of(ms: int) -> str:
+    """The UTC day of a time (ms since the epoch), YYYY-MM-DD; before or after all of these the first or last one."""
+    day = _EPOCH_DAY + ms // DAY_MS
+    return date.fromordinal(min(max(day, 1), date.max.toordinal())).isoformat()
 
 
 class Clock:

@@ -26,6 +26,7 @@ HEAD_WITHIN_S: Final = 10.0  # how long a peer may take to say what it wants
 READ_BUFFER_BYTES: Final = 1024  # picows takes 2 KiB at least; its default of 16 KiB doubles an idle connection
 BACKLOG: Final = 2048  # a whole office reconnects at once
 KEEP_ALIVE_S: Final = 30
+REQUESTS_END_WITHIN_S: Final = 5.0
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -125,7 +126,7 @@ class Server:
         """Take no new connections; those there are go on."""
         self._server.close()
 
-    async def finish(self, within_s: float) -> None:
+    async def finish(self, within_s: float = REQUESTS_END_WITHIN_S) -> None:
         """Let the requests under way end, for a while."""
         for connection in list(self._state.connections):
             connection.shutdown()

@@ -1,16 +1,19 @@
 """The chat's queues of jobs, and how a worker works one off."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import msgspec
 import structlog
 
-from nottermost_chat.errors import ChatError, Unavailable
-from nottermost_chat.ports import Job, JobQueue
+from nottermost_chat.errors import ChatError, TooLarge, Unavailable
+from nottermost_chat.ports import JOB_BYTES_MAX, Job, JobQueue
 
+DEAD_KEPT_S: Final = 14 * 24 * 3600  # the longest that SQS keeps a message
+REASON_CHARS_MAX: Final = 500  # a sentence for a person
+NEVER_FINISHED: Final = "nobody who took it said what became of it"
 WAIT_S: Final = 20.0  # for the next job; a poll costs money
 AWAY_S: Final = 1.0  # between two tries while the queue is away
 
@@ -43,6 +46,12 @@ class Queues(Generic[Q_co]):
 
     push: Q_co
     webhook: Q_co
+
+
+def check_bodies(bodies: Sequence[bytes]) -> None:
+    """Raises TooLarge."""
+    if (longest := max(map(len, bodies), default=0)) > JOB_BYTES_MAX:
+        raise TooLarge(f"a job has {longest} bytes, the limit is {JOB_BYTES_MAX}: let it name what is large")
 
 
 class Later(Exception):

@@ -10,10 +10,9 @@ import msgspec
 from nottermost_chat import backends, migrations
 from nottermost_chat.actions.audit import audit_view
 from nottermost_chat.api.shapes import AuditView
-from nottermost_chat.clock import Clock
+from nottermost_chat.clock import Clock, day_of
 from nottermost_chat.directory import AuditAction, AuditQuery, AuditRow, Directory
 from nottermost_chat.directory.audit import NO_DETAILS, OPERATOR, audit_id
-from nottermost_chat.directory.counts import day_of
 from nottermost_chat.directory.sqlite import open_engine
 from nottermost_chat.errors import StartError
 from nottermost_chat.roles.process import Role, make_process

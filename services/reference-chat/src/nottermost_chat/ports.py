@@ -542,6 +542,13 @@ class SearchQuery(msgspec.Struct, frozen=True):
     offset: int = 0
     limit: int = 20
 
+    @property
+    def searched(self) -> Mapping[str, int]:
+        """The readable conversations that are asked for."""
+        if not self.in_conversations:
+            return self.readable
+        return {id_: self.readable[id_] for id_ in self.in_conversations if id_ in self.readable}
+
 
 class SearchHit(msgspec.Struct, frozen=True):
     """A message that matches, by id; its text is read from the store."""
@@ -779,6 +786,11 @@ class AppendRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     silent: bool = False
     trusted: bool = False
     received_us: int = 0
+
+
+def key_of(operation: AppendRequest | Entry) -> OpKey:
+    """What the operation is stored once under."""
+    return (operation.conversation_id, operation.actor_id, operation.op_id)
 
 
 class Appended(msgspec.Struct, frozen=True, gc=False):

@@ -25,6 +25,10 @@ def to_time(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
+def to_time_or_none(ms: int | None) -> datetime | None:
+    return None if ms is None else to_time(ms)
+
+
 class ClientFrame(msgspec.Struct, frozen=True, gc=False, tag_field="type", forbid_unknown_fields=True):
     """A frame that a client sends."""
 
@@ -441,7 +445,7 @@ def message_new(record: LogRecord) -> MessageNew:
         file_ids=detail.file_ids,
         mentions=detail.mentions,
         mention_channel=detail.mention_channel,
-        sent_at=_to_time(detail.sent_at),
+        sent_at=to_time_or_none(detail.sent_at),
         note=detail.note,
     )
 
@@ -505,17 +509,13 @@ def _fill(kind: type[Shape], message: Message, *, full: bool) -> Shape:
         file_ids=() if gone else detail.file_ids,
         mentions=detail.mentions,
         mention_channel=detail.mention_channel,
-        sent_at=_to_time(detail.sent_at),
+        sent_at=to_time_or_none(detail.sent_at),
         note=detail.note,
-        edited_at=_to_time(message.edited_at),
-        deleted_at=_to_time(message.deleted_at),
+        edited_at=to_time_or_none(message.edited_at),
+        deleted_at=to_time_or_none(message.deleted_at),
         redacted=message.redacted,
         reactions=() if gone else message.reactions,
         reply_count=message.reply_count,
-        last_reply_at=_to_time(message.last_reply_at),
+        last_reply_at=to_time_or_none(message.last_reply_at),
         body=message.text if full else None,
     )
-
-
-def _to_time(ms: int | None) -> datetime | None:
-    return None if ms is None else to_time(ms)

@@ -248,9 +248,7 @@ async def open_sources(settings: Settings, secrets: Secrets) -> AsyncIterator[So
 
     process = make_process(Role.INDEXER, settings, secrets)
     async with AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(backends.directory(process))
-        store = await stack.enter_async_context(backends.store(process))
-        log = await stack.enter_async_context(backends.log(process, store))
+        directory, store, log = await stack.enter_async_context(backends.stores_and_log(process))
         search = await stack.enter_async_context(backends.search(process))
         archive = await stack.enter_async_context(backends.archive(process)) if settings.archive_bucket else None
         yield Sources(store=store, directory=directory, search=search, log=log, archive=archive)

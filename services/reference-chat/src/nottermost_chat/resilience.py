@@ -187,9 +187,7 @@ class Guard:
                 with attempt:
                     async with asyncio.timeout(self._policy.timeout_s):
                         result = await act()
-                    if self._breaker.state is not State.CLOSED:
-                        self._breaker.succeeded()
-                        self._show()
+                    self._answered()
                     return result
         except self._errors as error:
             self._breaker.failed()
@@ -197,11 +195,19 @@ class Guard:
             self._show()
             logger.warning("dependency_failed", dependency=self._policy.dependency, error=repr(error))
             raise Unavailable(f"the {self._policy.dependency} does not answer: try again in a moment") from error
+        except Exception:  # a refusal is an answer too
+            self._answered()
+            raise
         raise AssertionError("the last attempt returns or raises")
 
     @property
     def state(self) -> State:
         return self._breaker.state
+
+    def _answered(self) -> None:
+        if self._breaker.state is not State.CLOSED:
+            self._breaker.succeeded()
+            self._show()
 
     def _show(self) -> None:
         self._metrics.breaker_state.labels(self._policy.dependency).set(self._breaker.state)

@@ -21,8 +21,8 @@ from nottermost_chat.ports import (
     Signals,
 )
 from nottermost_chat.pseudonyms import Pseudonyms
+from nottermost_chat.secret_box import SecretBox
 from nottermost_chat.settings import Settings
-from nottermost_chat.webhooks.box import SecretBox
 
 if TYPE_CHECKING:
     from nottermost_chat.archive.archive import Archive

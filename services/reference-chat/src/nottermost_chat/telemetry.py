@@ -43,6 +43,7 @@ from nottermost_chat.ports import (
     Missed,
     OpKey,
     Signal,
+    key_of,
 )
 from nottermost_chat.rpc.tracing import continued, current_traceparent
 
@@ -231,7 +232,7 @@ class TracedIngest:
         parent = current_traceparent()
         if not parent:
             return self._ingest.submit(request)
-        key = (request.conversation_id, request.actor_id, request.op_id)
+        key = key_of(request)
         span = self._tracing.begin("ingest.append", parent, SpanKind.SERVER, entry=request.kind)
         journey = self._tracing.journeys[key] = Journey(span, time_ns())
         done = self._ingest.submit(request)
@@ -256,7 +257,7 @@ class TracedStore:
 
     async def append(self, batch: Batch) -> list[int]:
         journeys = self._tracing.journeys
-        found = [(new, journeys[key]) for new in batch.entries if journeys and (key := _key(new.entry)) in journeys]
+        found = [(new, journeys[key]) for new in batch.entries if journeys and (key := key_of(new.entry)) in journeys]
         if not found:
             return await self._store.append(batch)
         now_ns = time_ns()
@@ -287,8 +288,8 @@ class TracedLog:
 
     async def publish(self, records: Sequence[LogRecord]) -> None:
         journeys = self._tracing.journeys
-        places = [place for place, record in enumerate(records) if journeys and _key(record.entry) in journeys]
-        parents = [traceparent_of(journeys[_key(records[place].entry)].span) for place in places]
+        places = [place for place, record in enumerate(records) if journeys and key_of(record.entry) in journeys]
+        parents = [traceparent_of(journeys[key_of(records[place].entry)].span) for place in places]
         if places:
             with _renamed(self._tracing, "log.publish", records, places, parents, SpanKind.PRODUCER) as traced:
                 await self._log.publish(traced)
@@ -369,7 +370,3 @@ class TracedApp:
             span.set_attribute("http.request.method", scope["method"] if scope["method"] in METHODS else "other")
             span.set_attribute("http.route", str(scope.get("path_template", "unknown")))
             span.end()
-
-
-def _key(entry: Entry) -> OpKey:
-    return (entry.conversation_id, entry.actor_id, entry.op_id)

@@ -5,6 +5,7 @@ import asyncio
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
+from nottermost_chat.services import Embedded
 from nottermost_chat.testing.people import Person, ShiftedClock
 
 SPACES = "/api/workspaces"
@@ -46,6 +47,18 @@ async def test_a_failure_is_not_kept(ann: Person, bob: Person) -> None:
     assert (await ann.call("POST", path, body, idempotency_key="k")).status_code == 404
     await ann.post(f"{SPACES}/{workspace}/members", {"email": bob.email})
     assert (await ann.call("POST", path, body, idempotency_key="k")).status_code == 201
+
+
+async def test_a_secret_is_repeated_and_lies_nowhere(ann: Person, services: Embedded) -> None:
+    """A bot's token is told once, to whoever repeats the request too; no file of the chat has it."""
+    bots = f"{SPACES}/{await ann.workspace('W')}/bots"
+    path = f"{bots}/{(await ann.post(bots, {'username': 'builds'}))['user_id']}/tokens"
+    body = {"name": "one", "scopes": ["messages:write"]}
+    first, again = [await ann.call("POST", path, body, idempotency_key="k") for _ in range(2)]
+    assert (first.status_code, first.json()) == (201, again.json())
+    files = [each.read_bytes() for each in services.settings.data.rglob("*") if each.is_file()]
+    assert any(first.json()["token_id"].encode() in each for each in files)
+    assert not any(first.json()["token"].encode() in each for each in files)
 
 
 async def test_of_concurrent_repeats_one_acts(ann: Person) -> None:

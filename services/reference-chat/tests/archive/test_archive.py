@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from nottermost_chat.archive import Archive, Registered, Row, Wanted
 from nottermost_chat.archive.parts import Parts, only_standing, standing, to_rows, to_table
-from nottermost_chat.archive.rows import DAY_MS
 from nottermost_chat.archive.shelf import Shelf
-from nottermost_chat.clock import Clock
+from nottermost_chat.clock import DAY_MS, Clock
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.testing.buckets import remove_buckets, s3_environment
 

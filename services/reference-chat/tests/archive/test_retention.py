@@ -91,6 +91,8 @@ async def test_old_messages_are_served_from_the_archive(services: Embedded, arch
     thread = await person.get(f"{old.talk}/{old.said[2]['message_id']}/thread")
     assert [one["preview"] for one in thread["messages"]] == ["word2", "a reply"]
     await person.get(f"{old.talk}/{services.clock.new_id()}", status=404)
+    await person.get(f"{old.talk}/7ZZZZZZZZZZZZZZZZZZZZZZZZZ", status=404)  # would have been made after the year 9999
+    assert (await bodies(person, old.place, "at=0001-01-01T00:00:00%2B14:00&limit=4"))[0] == "word0"
 
 
 async def test_only_members_read_the_archive(

@@ -1,8 +1,6 @@
 """What gets into the audit log, what does not, and who may read it."""
 
-import asyncio
 import json
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,8 +12,8 @@ from nottermost_chat.actions.audit import noting
 from nottermost_chat.directory import AuditAction, AuditDetails, AuditQuery
 from nottermost_chat.errors import NotFound, Unavailable
 from nottermost_chat.model import Role
+from nottermost_chat.testing.in_process import consuming
 from nottermost_chat.testing.people import PASSWORD, Person
-from nottermost_chat.testing.running import wait_until
 from nottermost_chat.workers.audit import Auditor
 
 AUTH = "/api/users/auth"
@@ -144,16 +142,10 @@ async def test_the_running_chat_takes_conversations_in(chat: Any) -> None:
     ann = await chat.join("ann")
     place = await ann.group("G")
     auditor = Auditor(chat.services.store, chat.services.directory)
-    running = asyncio.create_task(chat.services.log.consume(auditor.group, auditor.handle))
-
-    async def is_there() -> bool:
-        rows = await chat.noted("conversation.member_set")
-        return [row.details.conversation_id for row in rows] == [place]
-
-    await wait_until(is_there)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with consuming(chat.services.log, auditor.group, auditor.handle) as caught_up:
+        await caught_up()
+    rows = await chat.noted("conversation.member_set")
+    assert [row.details.conversation_id for row in rows] == [place]
 
 
 async def test_own_data(chat: Any) -> None:

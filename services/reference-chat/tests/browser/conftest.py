@@ -13,10 +13,9 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from nottermost_chat.testing.browser import People, find_chromium, running_browser
-from nottermost_chat.testing.cluster import ON_CLUSTER, UNLIMITED, using_cluster
+from nottermost_chat.testing.cluster import ON_CLUSTER, UNLIMITED_ENVIRONMENT, using_cluster
 from nottermost_chat.testing.process import Chat, ChatProcess, OwnChat, running_process
 
-LIMITS = {f"NOTTERMOST_{name}": value for name, value in UNLIMITED.items()}  # one address, few people, many messages
 FAILED = pytest.StashKey[bool]()
 EMBEDDED = "embedded"
 
@@ -45,7 +44,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChatProcess]:
     """The worker's chat in one process. Tests share it: each brings its own people, in a workspace of their own."""
-    async with running_process(tmp_path_factory.mktemp("chat"), environment=LIMITS) as process:
+    async with running_process(tmp_path_factory.mktemp("chat"), environment=UNLIMITED_ENVIRONMENT) as process:
         yield process
 
 
@@ -69,7 +68,7 @@ async def own_chat(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncItera
         with using_cluster(alone=True) as cluster:
             yield cluster
     else:
-        async with running_process(tmp_path, environment=LIMITS | request.param) as process:
+        async with running_process(tmp_path, environment=UNLIMITED_ENVIRONMENT | request.param) as process:
             yield process
 
 

@@ -2,16 +2,24 @@
 
 import asyncio
 import random
+import shutil
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nottermost_chat.client import ChatClient, Rest
+from nottermost_chat.settings import PREFIX
+from nottermost_chat.stack.process import Running
+from nottermost_chat.testing.cluster import MANY, UNLIMITED_ENVIRONMENT
 from nottermost_chat.testing.history import Acknowledged, History, Log, Seen, Sent, check_history
-from nottermost_chat.testing.process import ChatProcess, free_port, running_process
+from nottermost_chat.testing.process import START_S, ChatProcess, free_port, running_process
 from nottermost_chat.testing.recorder import Recorder, read_heads, read_logs
+from nottermost_chat.testing.running import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -21,21 +29,21 @@ ROUNDS = 3
 PAUSE_S_MAX = 0.02  # between two messages of a sender; sixteen of them make some hundred a second
 GIVE_UP_RATIO = 0.05  # sends whose answer nobody waits for
 CAUGHT_UP_S = 20.0
-MANY = "100000000"
-LIMITS = {  # one address, few people, many messages
-    f"NOTTERMOST_LIMITS__{name}__{part}": MANY
-    for name in (
-        "STANDARD__USER_MESSAGES",
-        "STANDARD__CONVERSATION_MESSAGES",
-        "STANDARD__USER_CALLS",
-        "STANDARD__USER_GROUP_CREATIONS",
-        "IP_LOG_INS",
-        "IP_HANDSHAKES",
-    )
-    for part in ("PER_MINUTE", "BURST")
-} | {  # ... which all come with one resume
-    f"NOTTERMOST_LIMITS__{name}": MANY for name in ("RESUME_ENTRIES_MAX", "OUTBOX_BYTES_MAX", "FRAME_BYTES_MAX")
+LIMITS = UNLIMITED_ENVIRONMENT | {  # everything comes with one resume
+    f"{PREFIX}LIMITS__{name}": MANY for name in ("RESUME_ENTRIES_MAX", "OUTBOX_BYTES_MAX", "FRAME_BYTES_MAX")
 }
+STARTER = """
+import asyncio, sys
+from pathlib import Path
+from nottermost_chat.testing.process import running_process
+
+async def main():
+    async with running_process(Path(sys.argv[1])) as process:
+        print(process.pid, flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -183,6 +191,25 @@ async def test_a_chat_that_cannot_start_tells_why(process: ChatProcess, tmp_path
     assert second.pid is None
     await second.kill()  # nothing is there to be killed, and the first one is left alone
     assert process.pid is not None
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="only Linux ends a process with the one that started it")
+async def test_a_chat_does_not_outlive_who_started_it(tmp_path: Path) -> None:
+    """A run of tests is killed and can end nothing itself."""
+    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTER, str(tmp_path), stdout=PIPE)
+    try:
+        assert starter.stdout is not None
+        async with asyncio.timeout(START_S):
+            pid = int(await starter.stdout.readline())
+        chat = Running(pid, psutil.Process(pid).create_time())
+    finally:
+        starter.kill()
+        await starter.wait()
+
+    async def is_gone() -> bool:
+        return chat.find() is None
+
+    await wait_until(is_gone)
 
 
 async def test_a_killed_chat_comes_back_on_its_port(process: ChatProcess) -> None:

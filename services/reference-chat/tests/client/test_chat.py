@@ -1,6 +1,7 @@
 """The Python client against a running chat."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,18 @@ async def test_a_live_connection_outlasts_a_refresh_that_is_rate_limited(tmp_pat
 
             await wait_until(is_renewed)
             assert client._socket is socket
+
+
+async def test_who_waits_no_longer_for_a_connection_leaves_nothing_behind() -> None:
+    """A client that was given up before it was connected does not go on trying."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and does not listen
+        rest = Rest(f"http://127.0.0.1:{silent.getsockname()[1]}", Session("access", "refresh", "ada"))
+        before = asyncio.all_tasks()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), ChatClient(rest):
+                pytest.fail("nobody is there to connect to")
+    assert "chat-client" not in {task.get_name() for task in asyncio.all_tasks() - before}
 
 
 async def test_a_wrong_password_is_refused(chat: RunningChat) -> None:

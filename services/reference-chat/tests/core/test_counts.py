@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nottermost_chat import sketch
+from nottermost_chat.clock import day_of
 from nottermost_chat.directory import Directory, Server
-from nottermost_chat.directory.counts import CountRow, Tally, day_of
+from nottermost_chat.directory.counts import CountRow, Tally
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import ConversationKind, LogRecord
 from nottermost_chat.pseudonyms import NO_WORKSPACE, Pseudonyms

@@ -87,6 +87,19 @@ async def test_the_breaker_opens_and_probes(metrics: Metrics) -> None:
     assert (guard.state, state_of(metrics)) == (State.CLOSED, 0)
 
 
+async def test_a_refusal_shows_that_the_dependency_is_back(metrics: Metrics) -> None:
+    """A probe that is answered with an error of another kind closes the breaker too."""
+    now = Time()
+    guard = make_guard(metrics, now)
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(Unavailable):
+            await guard.call(Flaky(99))
+    now.now += PROBE_AFTER_S
+    with pytest.raises(NotFound):
+        await guard.call(Flaky(1, NotFound("no such thing")))
+    assert (guard.state, state_of(metrics)) == (State.CLOSED, 0)
+
+
 def test_old_failures_do_not_open_the_breaker() -> None:
     """Failures further apart than the window say nothing about now."""
     now = Time()

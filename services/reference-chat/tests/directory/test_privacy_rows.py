@@ -125,5 +125,5 @@ async def test_erasures_and_exports(directory: Directory) -> None:
     await privacy.forget_export(export.export_id)
     assert not [one for one in await privacy.stale_exports() if one.user_id == ann.user_id]
     assert await privacy.stays(ann.user_id) == []
-    assert await privacy.consents(ann.user_id) == []
+    assert await directory.consents.of_user(ann.user_id) == []
     assert await privacy.notifications(ann.user_id) is None

@@ -1,5 +1,6 @@
 """How connections end, and what the close code says about coming back."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,12 @@ async def test_who_is_silent_is_closed(tmp_path: Path) -> None:
     async with run_chat(tmp_path, heartbeat_timeout_s=1) as chat:
         ann, bob = await chat.users("ann", "bob")
         silent, alive = await chat.raw(ann), await chat.raw(bob)
-        code = None
-        while code is None:
+        closed = asyncio.create_task(silent.closed())
+        while not closed.done():
             await alive.send({"type": "ping"})
             await alive.expect("pong")
-            if not chat.gateway._users.get(ann.user_id):
-                code = await silent.closed()
-        assert code == CloseCode.HEARTBEAT
+            await asyncio.wait({closed}, timeout=0.1)
+        assert closed.result() == CloseCode.HEARTBEAT
         assert CLOSE_RULES[CloseCode.HEARTBEAT].resume
         await alive.send({"type": "ping"})
         await alive.expect("pong")

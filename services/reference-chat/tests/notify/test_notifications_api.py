@@ -4,25 +4,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from nottermost_chat.api.app import create_app
 from nottermost_chat.bootstrap import open_services
 from nottermost_chat.notify.keys import PushKeys, parse_push_keys
 from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Secrets, Settings
-from nottermost_chat.testing.people import Person, ShiftedClock, join
+from nottermost_chat.testing.people import Person, ShiftedClock
 from nottermost_chat.testing.push_services import Browser
 
 PUSH = "/api/notifications/push"
 SETTINGS = "/api/notifications/settings"
 ENDPOINT = "https://updates.push.example.com/wpush/v2/abc"
-
-
-@pytest.fixture
-def clock() -> ShiftedClock:
-    return ShiftedClock()
 
 
 @pytest.fixture
@@ -35,23 +28,6 @@ def keys(vapid_secret: str) -> PushKeys:
 async def services(tmp_path: Path, clock: ShiftedClock, keys: PushKeys) -> AsyncIterator[Embedded]:
     async with open_services(Settings(data=tmp_path / "data", port=0), clock, push_keys=keys) as services:
         yield services
-
-
-@pytest.fixture
-async def http(services: Embedded) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(services), raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://chat.example") as client:
-        yield client
-
-
-@pytest.fixture
-async def ann(services: Embedded, http: httpx.AsyncClient) -> Person:
-    return await join(services, http, "ann")
-
-
-@pytest.fixture
-async def bob(services: Embedded, http: httpx.AsyncClient) -> Person:
-    return await join(services, http, "bob")
 
 
 def browser(**more: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ from nottermost_chat.ports import AppendRequest, Job, Picture
 from nottermost_chat.protocol import Presence
 from nottermost_chat.services import Embedded
 from nottermost_chat.settings import Limits, Rate, Settings
+from nottermost_chat.testing.in_process import calling
 from nottermost_chat.testing.people import Person, ShiftedClock, join
 from nottermost_chat.testing.push_services import Answer, ApnsService, Certificate, FcmService, WebPushService
 from nottermost_chat.testing.running import wait_until
@@ -130,12 +131,11 @@ def opened(
             limits=Limits(ip_log_ins=many), access_token_s=10**6,
         )  # fmt: skip
         async with open_services(settings, clock, push_keys=keys) as services:
-            transport = httpx.ASGITransport(create_app(services), raise_app_exceptions=False)  # type: ignore[arg-type]
             projector = Projector(
                 services.directory, Pictures(services.directory.conversations, services.store), pause_s=0
             )
             async with (
-                httpx.AsyncClient(transport=transport, base_url="http://chat.example") as http,
+                calling(create_app(services)) as http,
                 working(projector=services.log.consume(projector.group, projector.handle)),
                 notifying(
                     directory=services.directory, store=services.store, log=services.log, routes=services.routes,

@@ -54,11 +54,6 @@ def browser_at(web_push: WebPushService) -> Subscription:
 
 
 @pytest.fixture
-def clock() -> ShiftedClock:
-    return ShiftedClock()
-
-
-@pytest.fixture
 async def adapters(
     keys: PushKeys,
     clock: ShiftedClock,

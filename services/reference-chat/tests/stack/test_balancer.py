@@ -100,7 +100,7 @@ class SmallServer(ThreadingHTTPServer):
         self.ended.set()
         self.shutdown()
         self.server_close()
-        self._thread.join()
+        self._thread.join(WITHIN_S)
 
 
 @dataclass

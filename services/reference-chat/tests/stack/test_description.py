@@ -8,7 +8,7 @@ import pytest
 from nottermost_chat.errors import NotFound
 from nottermost_chat.settings import Store, load_secrets, load_settings
 from nottermost_chat.stack.artifacts import Artifacts
-from nottermost_chat.stack.cluster import BadOption, Cluster, Options, State, parse_scale
+from nottermost_chat.stack.cluster import BadOption, Cluster, Options, State, kind_of, parse_scale
 from nottermost_chat.stack.keys import Keys
 from nottermost_chat.stack.roles import ROLES, SLOTS
 from nottermost_chat.stack.servers import SERVERS
@@ -106,6 +106,7 @@ def test_names_of_processes_kinds_and_groups(make: Make) -> None:
     assert cluster.resolve(["gateway2", "gateway"]) == ["gateway2", "gateway1", "gateway3"]
     assert "dynamodb" in cluster.resolve(["servers"])
     assert "dynamodb" not in make(store=Store.POSTGRES).resolve(["servers"])
+    assert {kind_of(name) for name in [*make(kafka_nodes=3).names, "toxiproxy"]} == {*SERVERS, *ROLES}
     with pytest.raises(NotFound, match=r"no gateway4 .*gateway3"):
         cluster.resolve(["gateway4"])
 

@@ -14,6 +14,7 @@ import pytest
 
 from nottermost_chat.testing.servers import FOLDER_VARIABLE
 
+WORKERS = 2
 WITHIN_S = 100.0  # a run of its own with two workers takes seconds, on a busy machine a minute
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -33,10 +34,14 @@ def redis(request):
 """
 TESTS = """
 import os, pathlib, time, pytest
+from nottermost_chat.stack.launcher import Stack
+from nottermost_chat.testing.servers import OPTIONS, make_folder
 NOTES = pathlib.Path(__file__).with_name("notes")
 
 @pytest.mark.parametrize("number", range(4))
 def test_something(redis, number):
+    if STAYS:
+        Stack(make_folder("own-")).up(OPTIONS, only=["redis"])
     NOTES.with_name(f"note{number}").write_text(f"{os.environ['CHAT_TEST_SERVERS']} {redis.port}")
     if STAYS:
         time.sleep(600)
@@ -50,7 +55,7 @@ def running(tmp_path: Path, *, stays: bool = False) -> Iterator["subprocess.Pope
     (tmp_path / "test_servers.py").write_text(TESTS.replace("STAYS", str(stays)))
     environment = {name: value for name, value in os.environ.items() if name != FOLDER_VARIABLE}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    options = ("-q", "-p", "no:cacheprovider", "-p", "xdist.plugin", "-n", "2")
+    options = ("-q", "-p", "no:cacheprovider", "-p", "xdist.plugin", "-n", str(WORKERS))
     run = subprocess.Popen(
         (sys.executable, "-m", "pytest", *options, str(tmp_path)),
         cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -62,10 +67,10 @@ def running(tmp_path: Path, *, stays: bool = False) -> Iterator["subprocess.Pope
         run.communicate(timeout=WITHIN_S)
 
 
-def read_notes(tmp_path: Path) -> set[tuple[str, str]]:
-    """(folder of the servers, Redis' port), as the workers saw them."""
+def read_notes(tmp_path: Path) -> list[tuple[str, str]]:
+    """(folder of the servers, Redis' port), as each test saw them."""
     notes = (path.read_text().split() for path in tmp_path.glob("note*"))
-    return {(note[0], note[1]) for note in notes if len(note) == 2}
+    return [(note[0], note[1]) for note in notes if len(note) == 2]
 
 
 def is_gone(folder: str) -> bool:
@@ -78,17 +83,16 @@ def test_two_workers_share_one_server(tmp_path: Path) -> None:
     with running(tmp_path) as run:
         output, _ = run.communicate(timeout=WITHIN_S)
     assert run.returncode == 0, output.decode()
-    (folder, _), *others = read_notes(tmp_path)
-    assert others == []
+    ((folder, _),) = set(read_notes(tmp_path))
     assert is_gone(folder)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl+C, and a CI that cancels."""
+    """Ctrl+C, and a CI that cancels: neither shared servers nor a cluster of a test's own."""
     with running(tmp_path, stays=True) as run:
         deadline = time.monotonic() + WITHIN_S
-        while not (notes := read_notes(tmp_path)):
+        while len(notes := read_notes(tmp_path)) < WORKERS:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         run.send_signal(number)

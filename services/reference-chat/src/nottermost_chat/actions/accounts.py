@@ -14,7 +14,7 @@ from nottermost_chat.directory.consents import add_consents
 from nottermost_chat.errors import BadCredentials, Forbidden, NotFound, Unauthorized
 from nottermost_chat.identity import SessionTokens
 from nottermost_chat.ports import Caller, SeenUser, Signal
-from nottermost_chat.protocol import Own, Presence, PresenceEntry, to_time
+from nottermost_chat.protocol import Own, Presence, PresenceEntry, to_time, to_time_or_none
 from nottermost_chat.services import Services
 
 
@@ -61,9 +61,7 @@ async def register(services: Services, wanted: shapes.RegisterRequest) -> shapes
         display_name=wanted.display_name,
         password_hash=await services.tokens.hash_password(wanted.password),
     )
-    tokens = await services.tokens.session(user.user_id, wanted.device_name)
-    await _note_started(services, tokens)
-    return _session(user, tokens)
+    return await open_session(services, user, wanted.device_name)
 
 
 async def log_in(services: Services, email: str, password: str, device_name: str) -> shapes.Session:
@@ -94,10 +92,7 @@ async def claim(services: Services, claim_token: str, password: str, device_name
     """Take an imported account over. Raises Unauthorized when the token is unknown, used or too old."""
     password_hash = await services.tokens.hash_password(password)
     directory = noting(services, "", AuditAction.ACCOUNT_CLAIMED, lambda user: str(user.user_id))
-    user = await directory.accounts.claim(claim_token, password_hash)
-    tokens = await services.tokens.session(user.user_id, device_name)
-    await _note_started(services, tokens)
-    return _session(user, tokens)
+    return await open_session(services, await directory.accounts.claim(claim_token, password_hash), device_name)
 
 
 def _session(user: UserRow, tokens: SessionTokens) -> shapes.Session:
@@ -233,4 +228,4 @@ def _presence(user: UserRow, seen: SeenUser | None) -> PresenceEntry:
     last_seen = user.last_seen_at if seen is None or seen.last_seen is None else seen.last_seen
     if status is Presence.ONLINE:
         return PresenceEntry(user_id=user.user_id, status=user.presence)
-    return PresenceEntry(user.user_id, status, None if last_seen is None else to_time(last_seen))
+    return PresenceEntry(user.user_id, status, to_time_or_none(last_seen))

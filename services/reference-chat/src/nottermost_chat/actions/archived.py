@@ -4,7 +4,8 @@ from typing import Final, TypedDict, Unpack
 
 from ulid import ULID
 
-from nottermost_chat.archive.rows import DAY_MS, Row, Wanted, day_of, to_message
+from nottermost_chat.archive.rows import Row, Wanted, to_message
+from nottermost_chat.clock import DAY_MS, day_of
 from nottermost_chat.errors import Unavailable
 from nottermost_chat.model import Message
 from nottermost_chat.services import Services

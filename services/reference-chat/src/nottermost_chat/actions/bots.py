@@ -8,12 +8,12 @@ from nottermost_chat.actions.accounts import close_sockets, user_view
 from nottermost_chat.actions.audit import noting
 from nottermost_chat.actions.rules import WORKSPACE_ADMINS
 from nottermost_chat.api import shapes
-from nottermost_chat.directory import AuditAction, AuditDetails, BotTokenRow, UserRow
+from nottermost_chat.directory import AuditAction, AuditDetails, BotTokenRow
 from nottermost_chat.directory.bots import BOTS_MAX
 from nottermost_chat.errors import Conflict, NotFound, Unauthorized
 from nottermost_chat.model import Role
 from nottermost_chat.ports import Caller
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import to_time, to_time_or_none
 from nottermost_chat.scopes import Scope
 from nottermost_chat.services import Services
 
@@ -81,12 +81,10 @@ async def revoke_token(services: Services, caller_id: str, workspace_id: str, bo
     await close_sockets(services, bot_id, [token_id])
 
 
-async def _require(services: Services, caller_id: str, workspace_id: str, bot_id: str) -> UserRow:
-    await require_workspace_role(services, caller_id, workspace_id, WORKSPACE_ADMINS)
-    bots = {bot.user_id: bot for bot in await services.directory.bots.of_workspace(workspace_id)}
-    if bot_id not in bots:
+async def _require(services: Services, caller_id: str, workspace_id: str, bot_id: str) -> None:
+    bots = await list_all(services, caller_id, workspace_id)
+    if bot_id not in {bot.user_id for bot in bots}:
         raise NotFound(f"the workspace has no bot {bot_id}")
-    return bots[bot_id]
 
 
 def _token_view(row: BotTokenRow, token: str | None = None) -> shapes.BotTokenView:
@@ -96,7 +94,7 @@ def _token_view(row: BotTokenRow, token: str | None = None) -> shapes.BotTokenVi
         scopes=[Scope(scope) for scope in row.scopes],
         created_by=row.created_by,
         created_at=to_time(row.created_at),
-        last_used_at=None if row.last_used_at is None else to_time(row.last_used_at),
+        last_used_at=to_time_or_none(row.last_used_at),
         token=token,
     )
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from nottermost_chat.api import shapes
-from nottermost_chat.directory.privacy import Consent
+from nottermost_chat.directory.consents import Consent
 from nottermost_chat.errors import BadRequest, Conflict, ConsentMissing, NotFound, StartError
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import to_time, to_time_or_none
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Settings
 
@@ -76,5 +76,5 @@ def _view(row: Consent) -> shapes.ConsentView:
         document=row.document,
         version=row.version,
         given_at=to_time(row.given_at),
-        withdrawn_at=None if row.withdrawn_at is None else to_time(row.withdrawn_at),
+        withdrawn_at=to_time_or_none(row.withdrawn_at),
     )

@@ -10,8 +10,8 @@ import structlog
 
 from nottermost_chat.actions.access import floor_seq, require_member
 from nottermost_chat.api import shapes
+from nottermost_chat.clock import day_of
 from nottermost_chat.directory import ConversationOfUser, FileRow, FileStatus
-from nottermost_chat.directory.counts import day_of
 from nottermost_chat.errors import BadRequest, ChatError, Conflict, NotFound, TooLarge
 from nottermost_chat.files import (
     SNIFF_BYTES,

@@ -13,7 +13,7 @@ from nottermost_chat.notify.decide import level_of
 from nottermost_chat.notify.keys import check_browser_keys
 from nottermost_chat.notify.quiet import is_time_zone
 from nottermost_chat.ports import Caller
-from nottermost_chat.protocol import Own, to_time
+from nottermost_chat.protocol import Own, to_time, to_time_or_none
 from nottermost_chat.services import Services
 from nottermost_chat.webhooks.addresses import check_url
 
@@ -81,7 +81,7 @@ async def get_settings(services: Services, caller_id: str) -> shapes.Notificatio
     levels = await notifications.levels(caller_id)
     return shapes.NotificationsView(
         time_zone=quiet.time_zone,
-        paused_until=None if quiet.paused_until is None else to_time(quiet.paused_until),
+        paused_until=to_time_or_none(quiet.paused_until),
         quiet=[
             shapes.QuietHours(weekday=each.weekday, start_minute=each.start_minute, end_minute=each.end_minute)
             for each in quiet.windows

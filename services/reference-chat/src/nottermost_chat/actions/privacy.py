@@ -9,7 +9,7 @@ from nottermost_chat.archive.rows import Registered
 from nottermost_chat.directory import AuditAction, ErasureRow, ExportRow, RequestState
 from nottermost_chat.errors import Conflict, NotFound
 from nottermost_chat.files import LinkAction, check, sign
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import to_time, to_time_or_none
 from nottermost_chat.services import Services
 
 # --- erasure ----------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def erasure_view(row: ErasureRow) -> shapes.ErasureView:
         erasure_id=row.erasure_id,
         state=row.state,
         requested_at=to_time(row.requested_at),
-        finished_at=None if row.finished_at is None else to_time(row.finished_at),
+        finished_at=to_time_or_none(row.finished_at),
     )
 
 
@@ -100,7 +100,7 @@ def _export_view(row: ExportRow, secret: bytes) -> shapes.ExportView:
         export_id=row.export_id,
         state=row.state,
         requested_at=to_time(row.requested_at),
-        finished_at=None if row.finished_at is None else to_time(row.finished_at),
-        expires_at=None if row.expires_at is None else to_time(row.expires_at),
+        finished_at=to_time_or_none(row.finished_at),
+        expires_at=to_time_or_none(row.expires_at),
         url=url,
     )

@@ -22,7 +22,7 @@ from nottermost_chat.directory import (
 from nottermost_chat.errors import Archived, BadRequest, NotFound, Unauthorized
 from nottermost_chat.model import ConversationKind
 from nottermost_chat.ports import AppendRequest
-from nottermost_chat.protocol import to_time
+from nottermost_chat.protocol import to_time, to_time_or_none
 from nottermost_chat.services import Services
 from nottermost_chat.settings import Rate
 from nottermost_chat.text import check_body, find_mentions
@@ -250,6 +250,6 @@ def _incoming_view(hook: IncomingHookRow, url: str | None = None) -> shapes.Inco
         name=hook.name,
         created_by=hook.created_by,
         created_at=to_time(hook.created_at),
-        last_used_at=None if hook.last_used_at is None else to_time(hook.last_used_at),
+        last_used_at=to_time_or_none(hook.last_used_at),
         url=url,
     )

@@ -80,7 +80,7 @@ async def add_member(
     if user is None or user.deleted:
         raise NotFound("nobody here has this e-mail address: ask them to register first")
     directory = noting(
-        services, caller_id, AuditAction.WORKSPACE_MEMBER_ADDED, lambda added: list(added), workspace_id=workspace_id,
+        services, caller_id, AuditAction.WORKSPACE_MEMBER_ADDED, list, workspace_id=workspace_id,
         details=AuditDetails(role=role),
     )  # fmt: skip
     if await directory.workspaces.add_members(workspace_id, [user.user_id], role):

@@ -22,7 +22,6 @@ from nottermost_chat.adapters.dynamo_items import (
     is_long,
     new_row,
     operation_key,
-    operation_of,
     place_of,
     reaction_key,
     row_values,
@@ -32,7 +31,7 @@ from nottermost_chat.adapters.dynamo_items import (
 from nottermost_chat.adapters.dynamo_tables import WRITES_MAX
 from nottermost_chat.adapters.dynamo_writes import PRESENT, Write, put_new
 from nottermost_chat.model import Entry, EntryKind
-from nottermost_chat.ports import Batch, BatchLimits, HeadMove, NewEntry, TargetChange
+from nottermost_chat.ports import Batch, BatchLimits, HeadMove, NewEntry, TargetChange, key_of
 
 MessageKey = tuple[str, str]  # (conversation_id, message_id)
 Reply = tuple[int, str]  # (created_at, message_id)
@@ -125,7 +124,7 @@ class _Work:
     def add(self, new: NewEntry) -> None:
         """Lay out one entry on top of those before it."""
         entry = new.entry
-        self._put(operation_key(operation_of(entry)), {"at": place_of(entry)})
+        self._put(operation_key(key_of(entry)), {"at": place_of(entry)})
         if entry.kind is EntryKind.MESSAGE:
             self._add_message(new)
             return

@@ -112,7 +112,10 @@ class ReactionRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Skeleton(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An entry as it is written into its item: without names, and without the conversation, which is the key's."""
+    """An entry as it is written into its item: without names, and without the conversation, which is the key's.
+
+    The fields are those of `Entry` in their order; one that is added there comes last here, with a default.
+    """
 
     epoch: int
     seq: int
@@ -157,10 +160,6 @@ def head_key(conversation_id: str) -> Key:
 def operation_key(key: OpKey) -> Key:
     conversation_id, actor_id, op_id = key
     return Key(LOG, conversation_id, f"op#{actor_id}#{op_id}")
-
-
-def operation_of(entry: Entry) -> OpKey:
-    return (entry.conversation_id, entry.actor_id, entry.op_id)
 
 
 def id_key(conversation_id: str, message_id: str) -> Key:
@@ -236,11 +235,7 @@ def _read_value(value: "AttributeValue") -> object:
 
 def row_values(row: Row) -> dict[str, Value]:
     """The attributes of an entry's item, its key left out."""
-    entry = row.entry
-    skeleton = Skeleton(
-        entry.epoch, entry.seq, entry.kind, entry.actor_id, entry.message_id, entry.target_seq, entry.created_at,
-        entry.members_seq, entry.messages, entry.channel_mentions, entry.op_id, entry.detail,
-    )  # fmt: skip
+    skeleton = Skeleton(*msgspec.structs.astuple(row.entry)[1:])
     values: dict[str, Value] = {"entry": msgspec.json.encode(skeleton).decode(), "fingerprint": row.fingerprint or None}
     return values | state_values(row)
 
@@ -257,15 +252,9 @@ def state_values(row: Row) -> dict[str, Value]:
 
 def read_row(conversation_id: str, item: Item) -> Row:
     values = read_values(item)
-    return msgspec.convert({**values, "entry": _read_entry(conversation_id, str(values["entry"]))}, Row)
-
-
-def _read_entry(conversation_id: str, text: str) -> Entry:
-    found = _decode_skeleton(text)
-    return Entry(
-        conversation_id, found.epoch, found.seq, found.kind, found.actor_id, found.message_id, found.target_seq,
-        found.created_at, found.members_seq, found.messages, found.channel_mentions, found.op_id, found.detail,
-    )  # fmt: skip
+    skeleton = _decode_skeleton(str(values["entry"]))
+    entry = Entry(conversation_id, *msgspec.structs.astuple(skeleton))
+    return msgspec.convert({**values, "entry": entry}, Row)
 
 
 def new_row(new: NewEntry) -> Row:

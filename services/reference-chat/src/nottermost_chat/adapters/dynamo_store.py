@@ -46,7 +46,6 @@ from nottermost_chat.adapters.dynamo_items import (
     note_values,
     notes_partition,
     operation_key,
-    operation_of,
     place,
     reaction_key,
     read_head,
@@ -66,7 +65,7 @@ from nottermost_chat.clock import Clock
 from nottermost_chat.errors import Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import Entry, EntryKind, Head, LogRecord, Message, Reaction
-from nottermost_chat.ports import AppendRefused, Batch, HeadMove, OpKey, RepublishNote, Stored
+from nottermost_chat.ports import AppendRefused, Batch, HeadMove, OpKey, RepublishNote, Stored, key_of
 from nottermost_conventions.tables import LOG, TEXTS
 
 PLACES_MAX: Final = 50_000  # message ids whose places are in memory; they never change
@@ -179,7 +178,7 @@ class DynamoStore:
         }
         heads, repeats, rows = await asyncio.gather(
             self.heads([move.expected.conversation_id for move in batch.moves]),
-            self.stored([operation_of(new.entry) for new in batch.entries]),
+            self.stored([key_of(new.entry) for new in batch.entries]),
             self._rows_of(targets),
         )
         lost = [move.expected.conversation_id for move in batch.moves if _is_lost(move, heads)]
@@ -600,7 +599,7 @@ class DynamoStore:
     async def _dependents(self, row: Row) -> Collection[Key]:
         """The keys of what has no meaning without an entry, but for the one that a message is found by."""
         entry = row.entry
-        keys = {operation_key(operation_of(entry))}
+        keys = {operation_key(key_of(entry))}
         if entry.kind is not EntryKind.MESSAGE:
             return keys
         keys.add(row.text_key)

@@ -83,7 +83,8 @@ class DynamoTables:
         self, client: "DynamoDBClient", names: Mapping[Table, str], metrics: Metrics, monotonic: Callable[[], float]
     ) -> None:
         self._client, self._names, self._monotonic = client, names, monotonic
-        self._is_local = "amazonaws.com" not in client.meta.endpoint_url
+        # DynamoDB Local holds them, which removes nothing by itself when its time to live is over.
+        self.are_local = "amazonaws.com" not in client.meta.endpoint_url
         self._guard = Guard(
             POLICY, metrics, monotonic,
             Away, NoConnection, HTTPClientError, ResponseParserError, aiohttp.ClientError, OSError,
@@ -104,11 +105,6 @@ class DynamoTables:
 
     async def close(self) -> None:
         await self._exit.aclose()
-
-    @property
-    def are_local(self) -> bool:
-        """Whether DynamoDB Local holds them, which removes nothing by itself when its time to live is over."""
-        return self._is_local
 
     async def get(self, keys: Iterable[Key], *only: str) -> dict[Key, Item]:
         """The items that are there; `only`: with these attributes and their keys."""
@@ -239,7 +235,7 @@ class DynamoTables:
 
     async def _settle(self, key: Key) -> None:
         """DynamoDB Local answers before it commits, and a kill in between loses what it answered. A read waits for the commit."""
-        if self._is_local:
+        if self.are_local:
             await self.get([key], key.table.partition.name)
 
     async def _ask(self, act: Callable[[], Awaitable[T]]) -> T:

@@ -115,9 +115,7 @@ class FtsSearchIndex:
         await self._scrub()
 
     async def search(self, query: SearchQuery) -> SearchResult:
-        readable = query.readable
-        if query.in_conversations:
-            readable = {id_: readable[id_] for id_ in query.in_conversations if id_ in readable}
+        readable = query.searched
         if not readable:
             return SearchResult((), 0)
         return await self._file.read(lambda connection: _search(connection, query, readable))

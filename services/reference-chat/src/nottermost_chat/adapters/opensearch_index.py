@@ -162,9 +162,7 @@ class OpenSearchIndex:
         raise Unavailable("the search indexes keep changing: is more than one rebuild running?")
 
     async def search(self, query: SearchQuery) -> SearchResult:
-        readable = query.readable
-        if query.in_conversations:
-            readable = {id_: readable[id_] for id_ in query.in_conversations if id_ in readable}
+        readable = query.searched
         if not readable:
             return SearchResult((), 0)
         body = render_search(query, readable)

@@ -24,7 +24,6 @@ from nottermost_chat.adapters.sql_rows import (
     SKELETON,
     STATE,
     encode_detail,
-    key_of,
     qualified,
     read_entry,
     read_head,
@@ -33,7 +32,17 @@ from nottermost_chat.adapters.sql_rows import (
 from nottermost_chat.directory.server import Server
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import Entry, Head, LogRecord, Message, Reaction
-from nottermost_chat.ports import AppendRefused, Batch, BatchLimits, HeadMove, NewEntry, OpKey, RepublishNote, Stored
+from nottermost_chat.ports import (
+    AppendRefused,
+    Batch,
+    BatchLimits,
+    HeadMove,
+    NewEntry,
+    OpKey,
+    RepublishNote,
+    Stored,
+    key_of,
+)
 from nottermost_chat.resilience import POLICIES
 
 ROWS_MAX: Final = 1_000  # removed in one transaction: well below what the time limit of a statement allows
@@ -394,8 +403,10 @@ def append_statement(*, changes: bool, reacts: bool, long_texts: bool) -> str:
     return "".join(parts) + "\nSELECT lost, stale, repeated FROM judged"
 
 
+_SKELETON, _STATE = (columns.replace("detail", "detail::text") for columns in (SKELETON, STATE))  # as they are read
+
 STORED: Final = (
-    f"SELECT {qualified(SKELETON, 'entry').replace('entry.detail', 'entry.detail::text')}, entry.fingerprint"
+    f"SELECT {qualified(_SKELETON, 'entry')}, entry.fingerprint"
     " FROM unnest(%s::text[], %s::text[], %s::text[]) AS key (conversation_id, actor_id, op_id)"
     " CROSS JOIN LATERAL (SELECT * FROM entries WHERE conversation_id = key.conversation_id"
     " AND actor_id = key.actor_id AND op_id = key.op_id LIMIT 1) AS entry"
@@ -412,7 +423,6 @@ COLLECT_TEXTS: Final = (
     " WHERE NOT in_use AND written_at < %s ORDER BY written_at LIMIT %s FOR UPDATE SKIP LOCKED)) RETURNING 1) SELECT count(*) FROM collected"
 )
 
-_SKELETON: Final = SKELETON.replace("detail", "detail::text")
 ENTRIES: Final = f"SELECT {_SKELETON} FROM entries WHERE conversation_id = %s AND seq > %s ORDER BY seq LIMIT %s"
 DELETED_BEFORE: Final = (
     f"SELECT {_SKELETON} FROM entries WHERE deleted_at < %s AND deleted_at IS NOT NULL AND NOT redacted"
@@ -429,7 +439,7 @@ def _text_of(message: str) -> str:
 
 
 RECORDS: Final = f"""
-SELECT {qualified(SKELETON, "entry").replace("entry.detail", "entry.detail::text")}, entry.large, entry.silent,
+SELECT {qualified(_SKELETON, "entry")}, entry.large, entry.silent,
   texts.preview, texts.has_more
 FROM (SELECT * FROM entries WHERE conversation_id = %s AND seq > %s ORDER BY seq LIMIT %s) AS entry
 LEFT JOIN LATERAL (SELECT message_id, version FROM entries WHERE entry.kind IN ('message', 'edit', 'delete')
@@ -442,7 +452,7 @@ ORDER BY entry.seq"""
 def _shown(found: str, text: str = "texts.preview", join: str = "") -> str:
     """Messages as they are now, out of a selection of entries; in order, with reactions and replies."""
     return f"""
-SELECT {qualified(STATE, "found").replace("found.detail", "found.detail::text")}, {text}, texts.has_more,
+SELECT {qualified(_STATE, "found")}, {text}, texts.has_more,
   reacted.pairs, thread.replies, thread.last_at
 FROM ({found}) AS found
 {_text_of("found")}{join}
@@ -480,7 +490,7 @@ def history_statement(*, in_thread: bool, roots_only: bool, forward: bool) -> st
 
 
 LAST_MESSAGES: Final = f"""
-SELECT {qualified(STATE, "found").replace("found.detail", "found.detail::text")}, texts.preview, texts.has_more
+SELECT {qualified(_STATE, "found")}, texts.preview, texts.has_more
 FROM unnest(%s::text[]) AS wanted (conversation_id) CROSS JOIN LATERAL (
   SELECT * FROM entries WHERE conversation_id = wanted.conversation_id AND is_message
     AND deleted_at IS NULL AND NOT redacted ORDER BY seq DESC LIMIT 1) AS found

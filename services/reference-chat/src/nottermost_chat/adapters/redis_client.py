@@ -1,7 +1,7 @@
 """How this process reaches Redis: one pool of connections and one guard for all that it keeps there."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
@@ -17,6 +17,7 @@ from nottermost_chat.settings import Secrets, Settings
 
 PORT = 6379
 CONNECTIONS_MAX = 8  # a look-up takes under a millisecond: more connections would only queue in Redis
+KEYS_MAX: Final = 500  # a script: keeps Redis from others for about a millisecond
 POLICY = POLICIES["routes"]
 
 T = TypeVar("T")
@@ -72,6 +73,12 @@ def open_cache(
         retry=Retry(NoBackoff(), 0),  # the guard tries again
     )  # fmt: skip
     return Cache(Redis(connection_pool=pool), metrics, monotonic, prefix=settings.cache_prefix, policy=policy)
+
+
+def in_scripts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items in parts of which one script takes each: KEYS_MAX."""
+    for start in range(0, len(items), KEYS_MAX):
+        yield items[start : start + KEYS_MAX]
 
 
 def _parse_login(text: str) -> Login:

@@ -6,19 +6,18 @@ moves it by what a token takes to come back; a bucket that is full needs no key.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final, cast
 
 import msgspec
 
-from nottermost_chat.adapters.redis_client import Cache
+from nottermost_chat.adapters.redis_client import Cache, in_scripts
 from nottermost_chat.errors import RateLimited, Unavailable
 from nottermost_chat.limiter import BUCKETS_MAX, RateLimiter
 from nottermost_chat.settings import Rate
 
 SETTLE_EVERY_S: Final = 0.5  # how long processes may together give more than the rate; it is paid back
-KEYS_MAX: Final = 500  # a script: keeps Redis from others for about a millisecond
 
 CLOCK: Final = """
 local time = redis.call('TIME')
@@ -107,7 +106,7 @@ class SharedLimiter(RateLimiter):
     async def settle(self) -> None:
         """Tell what was taken here since, and take over what is left of it everywhere."""
         taken, self._taken = self._taken, {}
-        for part in _parts(list(taken.items())):
+        for part in in_scripts(list(taken.items())):
             try:
                 await self._settle(part)
             except Unavailable:  # the rest of them too; they are told when Redis is back
@@ -147,10 +146,3 @@ class SharedLimiter(RateLimiter):
 def _token_us(rate: Rate) -> int:
     """How long one token takes to come back."""
     return max(1, round(60e6 / rate.per_minute))
-
-
-def _parts(
-    buckets: Sequence[tuple[tuple[str, str], _Taken]],
-) -> Iterator[Sequence[tuple[tuple[str, str], _Taken]]]:
-    for start in range(0, len(buckets), KEYS_MAX):
-        yield buckets[start : start + KEYS_MAX]

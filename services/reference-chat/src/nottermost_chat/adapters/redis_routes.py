@@ -9,19 +9,18 @@ Under `prefix:`, each with a lifetime of its own, all times in ms by Redis's own
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, cast
 
 import msgspec
 
-from nottermost_chat.adapters.redis_client import Cache
+from nottermost_chat.adapters.redis_client import Cache, in_scripts
 from nottermost_chat.errors import ChatError, Unavailable
 from nottermost_chat.ports import SeenUser
 from nottermost_chat.protocol import Presence
 
 BEAT_S: Final = 1.0  # shorter than three attempts: who could not register was seen to be cut off
-USERS_MAX: Final = 500  # a script: keeps Redis from others for about a millisecond
 LAST_SEEN_MAX: Final = 100_000  # users, about 15 MB; above it all are asked for again
 LAST_SEEN_S: Final = 60.0  # watchers look every two seconds, and the directory is not asked as often
 
@@ -147,7 +146,7 @@ class RedisRoutes:
     async def gateways_of(self, user_ids: Sequence[str]) -> dict[str, frozenset[str]] | None:
         """A gateway whose lease has run out may have anybody: it is in everybody's answer."""
         found: dict[str, frozenset[str]] = {}
-        for users in _parts(user_ids):
+        for users in in_scripts(user_ids):
             answer = await self._read_routes(users)
             if answer is None:
                 return None
@@ -178,7 +177,7 @@ class RedisRoutes:
     async def presence(self, user_ids: Sequence[str]) -> dict[str, SeenUser]:
         found: dict[str, SeenUser] = {}
         try:
-            for users in _parts(user_ids):
+            for users in in_scripts(user_ids):
                 found |= await self._read_seen(users)
         except Unavailable:
             self._doubt()
@@ -236,7 +235,7 @@ class RedisRoutes:
             if (user_id in self._here.get(gateway_id, ())) is arrived:
                 by_gateway.setdefault(gateway_id, []).append(user_id)
         for gateway_id, user_ids in by_gateway.items():
-            for users in _parts(user_ids):
+            for users in in_scripts(user_ids):
                 if arrived:
                     await self._write_arrived(gateway_id, users)
                 else:
@@ -252,7 +251,7 @@ class RedisRoutes:
         await self._cache.call(lambda: self._leave(keys, [gateway_id, self._lifetimes.seen, *left_at]))
 
     async def _write_touched(self, touched: Mapping[str, tuple[Presence, int]]) -> None:
-        for users in _parts(list(touched)):
+        for users in in_scripts(list(touched)):
             keys = [self._key("seen", user_id) for user_id in users]
             values = [value for user_id in users for value in touched[user_id]]
             await self._cache.call(partial(self._touch, keys, [self._lifetimes.present, self._lifetimes.seen, *values]))
@@ -302,8 +301,3 @@ class RedisRoutes:
 def _parse_seen(value: str, now: int) -> SeenUser:
     status, until, last_seen = value.split(" ")
     return SeenUser(Presence(status) if int(until) > now else Presence.OFFLINE, int(last_seen))
-
-
-def _parts(users: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(users), USERS_MAX):
-        yield users[start : start + USERS_MAX]

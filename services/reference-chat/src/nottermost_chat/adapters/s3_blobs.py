@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
-from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
+from nottermost_chat.adapters.aws_calls import Away, code_of, make_config, passing
 from nottermost_chat.adapters.file_blobs import READ_BYTES, check_key
 from nottermost_chat.clock import Clock
 from nottermost_chat.errors import Conflict, NotFound, TooLarge, Unavailable
@@ -41,10 +41,6 @@ _TELLING: Final = _NOT_THERE | _TAKEN | {"InvalidRange", "NotImplemented", "Buck
 
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
-
-
-class _Away(Exception):
-    """S3 cannot do it now."""
 
 
 class S3Links:
@@ -84,7 +80,7 @@ class S3BlobStore:
 
     def __init__(self, client: "S3Client", bucket: str, links: S3Links, metrics: Metrics, clock: Clock) -> None:
         self._client, self._bucket, self.links = client, bucket, links
-        self._guard = Guard(POLICIES["files"], metrics, clock.monotonic, _Away)
+        self._guard = Guard(POLICIES["files"], metrics, clock.monotonic, Away)
 
     async def set_up(self, page_origin: str) -> None:
         """Make the bucket if there is none, let the page reach it, and clean up after uploads. Again is the same as once.
@@ -134,7 +130,7 @@ class S3BlobStore:
         try:
             answer = await self._call(lambda: self._client.head_object(Bucket=self._bucket, Key=key))
         except ClientError as error:
-            if _code(error) in _NOT_THERE:
+            if code_of(error) in _NOT_THERE:
                 return None
             raise
         return answer["ContentLength"]
@@ -149,9 +145,9 @@ class S3BlobStore:
         try:
             answer = await self._call(lambda: self._client.get_object(Bucket=self._bucket, Key=key, Range=part))
         except ClientError as error:
-            if _code(error) in _NOT_THERE:
+            if code_of(error) in _NOT_THERE:
                 raise _not_found(key) from error
-            if _code(error) == "InvalidRange":
+            if code_of(error) == "InvalidRange":
                 return  # it begins beyond the end
             raise
         async with answer["Body"] as body:
@@ -203,7 +199,7 @@ class S3BlobStore:
         try:
             await self._call(act)
         except ClientError as error:
-            if _code(error) not in _TAKEN:
+            if code_of(error) not in _TAKEN:
                 raise
             await self._compare(key, upload, error)
             return False
@@ -220,13 +216,13 @@ class S3BlobStore:
             raise Conflict(f"the file {key} is stored already, with other content") from refusal
 
     async def _call(self, act: Callable[[], Awaitable[T]]) -> T:
-        return await self._guard.call(lambda: _passing(act))
+        return await self._guard.call(lambda: passing(act, _TELLING))
 
     async def _try_to_set(self, act: Callable[[], Awaitable[object]]) -> None:
         try:
             await self._call(act)
         except ClientError as error:
-            if _code(error) not in ("NotImplemented", "BucketAlreadyOwnedByYou"):
+            if code_of(error) not in ("NotImplemented", "BucketAlreadyOwnedByYou"):
                 raise
 
 
@@ -256,28 +252,12 @@ class _Received:
 async def open_s3_blobs(
     bucket: str, metrics: Metrics, clock: Clock, session: AioSession | None = None
 ) -> AsyncIterator[S3BlobStore]:
-    """The store over a client of its own; the guard repeats, so the client does not."""
-    policy = POLICIES["files"]
-    config = AioConfig(
-        signature_version="s3v4", retries={"total_max_attempts": 1}, max_pool_connections=_CONNECTIONS_MAX,
-        connect_timeout=policy.timeout_s, read_timeout=policy.timeout_s,
-    )  # fmt: skip
+    """The store over a client of its own."""
+    config = make_config(POLICIES["files"], signature_version="s3v4", max_pool_connections=_CONNECTIONS_MAX)
     async with (session or AioSession()).create_client("s3", config=config) as client:
         link = urlsplit(await client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "any"}))
         links = S3Links(client, bucket, f"{link.scheme}://{link.netloc}")
         yield S3BlobStore(client, bucket, links, metrics, clock)
-
-
-async def _passing(act: Callable[[], Awaitable[T]]) -> T:
-    """Raises ClientError for what tells something, and _Away for all else: to the user a refused log-in is the same."""
-    try:
-        return await act()
-    except ClientError as error:
-        if _code(error) in _TELLING:
-            raise
-        raise _Away(_code(error)) from error
-    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
-        raise _Away(type(error).__name__) from error
 
 
 async def _read(read: Callable[[int], Awaitable[bytes]]) -> bytes:
@@ -287,10 +267,6 @@ async def _read(read: Callable[[int], Awaitable[bytes]]) -> bytes:
             return await read(READ_BYTES)
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         raise Unavailable("the files do not answer: ask for the rest in a moment") from error
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def _not_found(key: str) -> NotFound:

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from nottermost_chat.adapters.sqlite import SqliteFile
 from nottermost_chat.clock import Clock
-from nottermost_chat.errors import TooLarge
-from nottermost_chat.jobs import Kind
-from nottermost_chat.ports import JOB_BYTES_MAX, DeadJob, Job
+from nottermost_chat.jobs import DEAD_KEPT_S, NEVER_FINISHED, REASON_CHARS_MAX, Kind, check_bodies
+from nottermost_chat.ports import DeadJob, Job
 
 SCHEMA: Final = """
 CREATE TABLE jobs (
@@ -26,9 +25,6 @@ CREATE TABLE jobs (
 CREATE INDEX ix_jobs_due ON jobs (queue, dead, due_at)
 """
 VERSION: Final = 1
-DEAD_KEPT_MS: Final = 14 * 24 * 3600 * 1000  # as SQS keeps them
-REASON_CHARS_MAX: Final = 500  # a sentence for a person
-NEVER_FINISHED: Final = "nobody who took it said what became of it"
 
 
 class SqlJobs:
@@ -120,7 +116,7 @@ class SqlJobQueue:
         """The jobs, and in how many seconds the next one is due."""
         now = self._clock.now_ms()
         connection.execute(
-            "DELETE FROM jobs WHERE queue = ? AND dead = 1 AND due_at < ?", (self._name, now - DEAD_KEPT_MS)
+            "DELETE FROM jobs WHERE queue = ? AND dead = 1 AND due_at < ?", (self._name, now - DEAD_KEPT_S * 1000)
         )
         connection.execute(
             "UPDATE jobs SET dead = 1, reason = CASE reason WHEN '' THEN ? ELSE reason END"
@@ -145,9 +141,3 @@ class SqlJobQueue:
         self._changed.set()
         self._changed = asyncio.Event()  # who waits holds the old one: nobody misses a change
         return changed
-
-
-def check_bodies(bodies: Sequence[bytes]) -> None:
-    """Raises TooLarge."""
-    if (longest := max(map(len, bodies), default=0)) > JOB_BYTES_MAX:
-        raise TooLarge(f"a job has {longest} bytes, the limit is {JOB_BYTES_MAX}: let it name what is large")

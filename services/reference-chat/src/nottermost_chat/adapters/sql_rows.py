@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 
 from nottermost_chat.model import Detail, Entry, EntryKind, Head, Message, Reaction
-from nottermost_chat.ports import OpKey
 
 SKELETON: Final = (
     "conversation_id, epoch, seq, kind, actor_id, message_id, target_seq, created_at, members_seq, messages,"
@@ -32,11 +31,6 @@ def encode_detail(detail: Detail) -> bytes:
 def qualified(columns: str, table: str) -> str:
     """The columns with the table's name before each."""
     return ", ".join(f"{table}.{name}" for name in columns.split(", "))
-
-
-def key_of(entry: Entry) -> OpKey:
-    """What the entry is stored once under."""
-    return (entry.conversation_id, entry.actor_id, entry.op_id)
 
 
 def read_entry(row: Sequence[Any]) -> Entry:

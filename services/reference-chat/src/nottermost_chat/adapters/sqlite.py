@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from nottermost_chat.errors import StartError, Unavailable
 
 WRITES_WAITING_MAX = 10_000  # a bound for what waits when the disk stalls; above it callers are refused
+CLOSE_S = 30.0  # for what waits then; a disk that stalls longer does not keep the process from ending
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -68,7 +69,7 @@ class SqliteFile:
         for _ in range(self._readers):
             self._reads.put(None)
         for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+            await asyncio.to_thread(thread.join, CLOSE_S)
 
 
 async def _enqueue(jobs: "queue.Queue[Any]", work: Callable[[sqlite3.Connection], Any], path: Path) -> Any:

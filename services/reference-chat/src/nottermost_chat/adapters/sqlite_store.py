@@ -13,7 +13,6 @@ from nottermost_chat.adapters.sql_rows import (
     SKELETON,
     STATE,
     encode_detail,
-    key_of,
     qualified,
     read_entry,
     read_head,
@@ -30,6 +29,7 @@ from nottermost_chat.ports import (
     RepublishNote,
     Stored,
     TargetChange,
+    key_of,
 )
 
 VERSION: Final = 2

@@ -16,16 +16,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import aiohttp
 import msgspec
-from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from nottermost_chat.adapters.sql_jobs import NEVER_FINISHED, REASON_CHARS_MAX, check_bodies
+from nottermost_chat.adapters.aws_calls import Away, code_of, make_config, passing
 from nottermost_chat.clock import Clock
 from nottermost_chat.errors import StartError
-from nottermost_chat.jobs import Kind
+from nottermost_chat.jobs import DEAD_KEPT_S, NEVER_FINISHED, REASON_CHARS_MAX, Kind, check_bodies
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.ports import DeadJob, Job
 from nottermost_chat.resilience import POLICIES, Guard
@@ -42,15 +40,10 @@ POLL_S: Final = 3  # of a long poll; shorter than the policy's time limit
 LOOK_S: Final = 30  # for which dead letters are hidden from others while they are looked through
 DEAD_MAX: Final = 1_000  # dead letters that are looked through for those to revive
 RECEIVES_MAX: Final = 5  # takings nobody spoke of; as Pulumi makes the queues on AWS
-DEAD_KEPT_S: Final = 14 * 24 * 3600
 _GONE: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 _NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 T = TypeVar("T")
-
-
-class _Away(Exception):
-    """SQS cannot do it now."""
 
 
 class _Letter(msgspec.Struct, frozen=True):
@@ -89,7 +82,7 @@ class SqsJobQueue:
         """`url`: the queue's address; its redrive policy says where the dead letters go."""
         self._client, self._url, self._clock = client, url, clock
         self._visibility_s, self._attempts_max = math.ceil(kind.visibility_s), kind.attempts_max
-        self._guard = Guard(POLICIES["jobs"], metrics, clock.monotonic, _Away)
+        self._guard = Guard(POLICIES["jobs"], metrics, clock.monotonic, Away)
         self._dead_url = ""
 
     async def set_up(self) -> None:
@@ -97,7 +90,7 @@ class SqsJobQueue:
         try:
             await self._call(lambda: self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"]))
         except ClientError as error:
-            if _code(error) not in _NO_QUEUE:
+            if code_of(error) not in _NO_QUEUE:
                 raise
             await self._create()
 
@@ -192,7 +185,7 @@ class SqsJobQueue:
         entries = [letter.entry(number, now) for number, letter in enumerate(letters)]
         answer = await self._client.send_message_batch(QueueUrl=url, Entries=entries)
         if failed := answer.get("Failed"):
-            raise _Away(failed[0]["Code"])
+            raise Away(failed[0]["Code"])
 
     async def _receive(self, url: str, limit: int, wait_s: int, hidden_s: int) -> "list[MessageTypeDef]":
         answer = await self._call(
@@ -254,21 +247,17 @@ class SqsJobQueue:
         try:
             await self._call(act)
         except ClientError as error:
-            if _code(error) not in _GONE:
+            if code_of(error) not in _GONE:
                 raise
 
     async def _call(self, act: Callable[[], Awaitable[T]]) -> T:
-        return await self._guard.call(lambda: _passing(act))
+        return await self._guard.call(lambda: passing(act, _GONE | _NO_QUEUE))
 
 
 @asynccontextmanager
 async def open_sqs(session: AioSession | None = None) -> "AsyncIterator[SQSClient]":
-    """A client; the guard repeats, so the client does not."""
-    policy = POLICIES["jobs"]
-    config = AioConfig(
-        retries={"total_max_attempts": 1}, connect_timeout=policy.timeout_s, read_timeout=policy.timeout_s
-    )
-    async with (session or AioSession()).create_client("sqs", config=config) as client:
+    """A client."""
+    async with (session or AioSession()).create_client("sqs", config=make_config(POLICIES["jobs"])) as client:
         yield client
 
 
@@ -294,19 +283,3 @@ def _letter(message: "MessageTypeDef") -> _Letter:
         attributes["job"], b"" if body == "-" else base64.b64decode(body), int(attributes["attempt"]),
         int(attributes["due"]), attributes.get("reason", ""),
     )  # fmt: skip
-
-
-async def _passing(act: Callable[[], Awaitable[T]]) -> T:
-    """Raises ClientError for what tells something, and _Away for all else."""
-    try:
-        return await act()
-    except ClientError as error:
-        if _code(error) in _GONE | _NO_QUEUE:
-            raise
-        raise _Away(_code(error)) from error
-    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
-        raise _Away(type(error).__name__) from error
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")

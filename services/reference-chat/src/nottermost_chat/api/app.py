@@ -2,7 +2,7 @@
 
 import secrets
 
-from litestar import Litestar, asgi
+from litestar import Litestar, Router, asgi
 from litestar.datastructures import State
 
 from nottermost_chat.actions.consents import parse_documents
@@ -20,7 +20,7 @@ from nottermost_chat.api.openapi import make_config
 from nottermost_chat.api.pages import get_asset, get_page, load_assets
 from nottermost_chat.api.privacy import export_routes, privacy_routes
 from nottermost_chat.api.problems import answer_problem
-from nottermost_chat.api.request import ApiRequest, StrictBody
+from nottermost_chat.api.request import ApiRequest, StrictBody, authenticate, check_query
 from nottermost_chat.api.retention import retention_routes
 from nottermost_chat.api.search import search_routes
 from nottermost_chat.api.users import session_routes, user_routes
@@ -50,13 +50,22 @@ def create_app(
         "assets": load_assets(),
     }
     operations = [asgi(path, copy_scope=False)(OperationsApp(services.metrics, ready)) for path in PATHS]
-    app = Litestar(
+    for_anybody = Router(
+        path="/",
+        guards=[check_query],
+        route_handlers=[session_routes, document_routes, link_routes, export_routes, hook_routes, bot_session_routes],
+    )
+    for_users = Router(
+        path="/",
+        guards=[authenticate, check_query],
+        security=[{"bearer": []}],
         route_handlers=[
-            session_routes, user_routes, workspace_routes, chat_routes, message_routes, file_routes, link_routes,
-            search_routes, retention_routes, privacy_routes, export_routes, webhook_routes, hook_routes, bot_routes,
-            bot_session_routes, notification_routes, audit_routes,
-            consent_routes, document_routes, get_page, get_asset, *operations,
+            user_routes, workspace_routes, chat_routes, message_routes, file_routes, search_routes, retention_routes,
+            privacy_routes, webhook_routes, bot_routes, notification_routes, audit_routes, consent_routes,
         ],
+    )  # fmt: skip
+    app = Litestar(
+        route_handlers=[for_anybody, for_users, get_page, get_asset, *operations],
         request_class=ApiRequest,
         dto=StrictBody,
         exception_handlers={Exception: answer_problem},
@@ -65,6 +74,6 @@ def create_app(
         request_max_body_size=FRAME_BYTES_MAX,  # as large as a socket frame: a body of 100,000 escaped code points
         state=State(state),
         on_shutdown=[images.close],
-    )  # fmt: skip
+    )
     app.asgi_handler = Edge(app.asgi_handler, services)
     return app

@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from nottermost_chat.actions import audit
 from nottermost_chat.api import shapes
 from nottermost_chat.api.params import Limit, OptionalTime, PathId, parse_time
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 from nottermost_chat.directory import AuditQuery
 
 OptionalId = Annotated[str, QueryParameter(max_length=64)]
@@ -39,10 +39,4 @@ def _ms(time: datetime | None) -> int | None:
     return None if time is None else int(time.timestamp() * 1000)
 
 
-audit_routes = Router(
-    path="/api/workspaces/{workspace_id:str}",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
-    route_handlers=[read_audit],
-    tags=["audit"],
-)
+audit_routes = Router(path="/api/workspaces/{workspace_id:str}", route_handlers=[read_audit], tags=["audit"])

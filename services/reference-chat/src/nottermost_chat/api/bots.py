@@ -7,7 +7,7 @@ from nottermost_chat.actions import bots
 from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import PathId
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 
 
 @post("/")
@@ -53,15 +53,13 @@ async def revoke_bot_token(request: ApiRequest, workspace_id: PathId, bot_id: Pa
 @post("/session", status_code=200)
 async def open_bot_session(request: ApiRequest, data: JSONBody[shapes.BotSessionRequest]) -> shapes.BotSession:
     """Exchange a bot's token for an access token, which the socket takes."""
-    request.limits.take_refresh(request.client_ip)
+    request.limits.take_connection(request.client_ip)
     return await bots.open_session(request.services, data.token)
 
 
 bot_routes = Router(
     path="/api/workspaces/{workspace_id:str}/bots",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[create_bot, list_bots, remove_bot, create_bot_token, list_bot_tokens, revoke_bot_token],
     tags=["bots"],
 )
-bot_session_routes = Router(path="/api/bots", guards=[check_query], route_handlers=[open_bot_session], tags=["bots"])
+bot_session_routes = Router(path="/api/bots", route_handlers=[open_bot_session], tags=["bots"])

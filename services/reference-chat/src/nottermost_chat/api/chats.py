@@ -9,7 +9,7 @@ from nottermost_chat.actions import conversations
 from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import After, Limit, OptionalTime, PathId, Text, parse_time
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 from nottermost_chat.model import Role
 
 NO_INVITE: Final = shapes.JoinRequest()  # a public channel is joined without a body
@@ -144,8 +144,6 @@ async def quick_search(request: ApiRequest, q: Text, limit: Limit = 20) -> list[
 
 chat_routes = Router(
     path="/api/chats",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[
         list_conversations, open_direct, create_group, get_conversation, change_conversation, list_members, add_members,
         change_role, remove_member, leave, list_invites, invite, join, decline, quick_search,

@@ -25,8 +25,8 @@ class RequestLimits:
         """Also registrations, claims and changed passwords: whatever costs a password hash. Counted exactly."""
         await self._limiter.take_now("log-ins from this address", client_ip, self._limits.ip_log_ins)
 
-    def take_refresh(self, client_ip: str) -> None:
-        """As often as sockets are opened: a whole office reloads its pages at once."""
+    def take_connection(self, client_ip: str) -> None:
+        """For what costs as little as opening a socket: a whole office reloads its pages at once."""
         self._limiter.take("connections from this address", client_ip, self._limits.ip_handshakes)
 
     async def _tier(self, user_id: str) -> Tier:

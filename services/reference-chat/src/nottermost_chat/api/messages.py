@@ -9,7 +9,7 @@ from nottermost_chat.actions import messages
 from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import Limit, OptionalSeq, OptionalTime, PathId, parse_seq, parse_time
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 from nottermost_chat.protocol import MessageFields
 
 Roots = Annotated[bool, QueryParameter(description="leave out thread replies that the conversation does not show")]
@@ -125,8 +125,6 @@ async def list_receipts(request: ApiRequest, conversation_id: PathId) -> list[sh
 
 message_routes = Router(
     path="/api/messages/conversations/{conversation_id:str}",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[
         send, read_history, get_message, edit, delete_message, restore, react, read_thread, mark_read, mark_delivered,
         list_receipts,

@@ -6,7 +6,7 @@ from litestar.params import JSONBody
 from nottermost_chat.actions import notifications
 from nottermost_chat.api import shapes
 from nottermost_chat.api.params import PathId
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 
 
 @get("/push")
@@ -55,8 +55,6 @@ async def set_level(
 
 notification_routes = Router(
     path="/api/notifications",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[get_push, subscribe, unsubscribe, get_settings, set_settings, get_level, set_level],
     tags=["notifications"],
 )

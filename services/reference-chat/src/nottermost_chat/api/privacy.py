@@ -7,18 +7,12 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from nottermost_chat.actions import privacy
-from nottermost_chat.actions.files import FileTools
 from nottermost_chat.api import shapes
 from nottermost_chat.api.files import FILE_POLICY, Part
 from nottermost_chat.api.params import PathId
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 
 Confirm = Annotated[str, QueryParameter(min_length=1, max_length=64, description="one's own user name")]
-
-
-def _secret(request: ApiRequest) -> bytes:
-    tools: FileTools = request.app.state.files
-    return tools.secret
 
 
 @delete("/me", status_code=202)  # among `user_routes`, which have the other handlers of this path
@@ -36,7 +30,7 @@ async def request_export(request: ApiRequest) -> shapes.ExportView:
 @get("/exports")
 async def list_exports(request: ApiRequest) -> list[shapes.ExportView]:
     """One's own copies, the newest first; `url` of those that are there."""
-    return await privacy.list_exports(*request.who, _secret(request))
+    return await privacy.list_exports(*request.who, request.file_tools.secret)
 
 
 @get("/{export_id:str}", media_type="application/zip")
@@ -45,7 +39,7 @@ async def download_export(
 ) -> Response[Any]:
     """The zip, by the link that its user was given."""
     link = {"expires": expires, "signature": signature, "variant": variant}
-    key = await privacy.open_export(request.services, _secret(request), export_id, link)
+    key = await privacy.open_export(request.services, request.file_tools.secret, export_id, link)
     blobs = request.services.blobs
     size = await blobs.size(key) or 0
     headers = {
@@ -58,16 +52,5 @@ async def download_export(
     return Stream(blobs.read(key, 0, size), headers=headers)
 
 
-privacy_routes = Router(
-    path="/api/users/me",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
-    route_handlers=[request_export, list_exports],
-    tags=["privacy"],
-)
-export_routes = Router(
-    path="/api/exports",
-    guards=[check_query],
-    route_handlers=[download_export],
-    tags=["privacy"],
-)
+privacy_routes = Router(path="/api/users/me", route_handlers=[request_export, list_exports], tags=["privacy"])
+export_routes = Router(path="/api/exports", route_handlers=[download_export], tags=["privacy"])

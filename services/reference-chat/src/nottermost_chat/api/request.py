@@ -14,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 
 from nottermost_chat.actions import bots
+from nottermost_chat.actions.files import FileTools
 from nottermost_chat.api.limits import RequestLimits
 from nottermost_chat.directory.bots import PREFIX as BOT_PREFIX
 from nottermost_chat.errors import BadRequest, InvalidText, Unauthorized, UnsupportedMedia
@@ -36,6 +37,11 @@ class ApiRequest(Request[Caller, None, State]):
     def limits(self) -> RequestLimits:
         limits: RequestLimits = self.app.state.limits
         return limits
+
+    @property
+    def file_tools(self) -> FileTools:
+        tools: FileTools = self.app.state.files
+        return tools
 
     @property
     def caller_id(self) -> str:

@@ -7,7 +7,7 @@ from nottermost_chat.actions import retention
 from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import PathId
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 
 
 @get("/retention")
@@ -45,8 +45,6 @@ async def release(request: ApiRequest, workspace_id: PathId, hold_id: PathId) ->
 
 retention_routes = Router(
     path="/api/workspaces/{workspace_id:str}",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[get_retention, set_retention, list_holds, hold, release],
     tags=["retention"],
 )

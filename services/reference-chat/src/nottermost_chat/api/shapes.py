@@ -13,7 +13,7 @@ import msgspec
 from nottermost_chat.directory.audit import AuditDetails
 from nottermost_chat.directory.tables import DeliveryState, HookEvent, Notify, PushKind
 from nottermost_chat.model import BODY_CHARS_MAX, Role
-from nottermost_chat.protocol import MessageFields, Presence, PresenceEntry
+from nottermost_chat.protocol import MessageFields, Presence
 from nottermost_chat.scopes import Scope
 
 
@@ -132,10 +132,6 @@ class DeviceView(View, frozen=True):
     created_at: datetime
     last_seen_at: datetime
     current: bool
-
-
-# GET /api/users/presence?ids=a,b -> list[PresenceEntry]
-PresenceList = list[PresenceEntry]
 
 
 # --- /api/workspaces ------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from nottermost_chat.actions import accounts, external
 from nottermost_chat.api import shapes
 from nottermost_chat.api.params import Ids, PathId, parse_ids
 from nottermost_chat.api.privacy import erase_me
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 from nottermost_chat.errors import Unauthorized
 from nottermost_chat.protocol import PresenceEntry
 
@@ -57,7 +57,7 @@ async def log_in_externally(request: ApiRequest, data: JSONBody[shapes.OidcReque
 @post("/refresh", status_code=200)
 async def refresh(request: ApiRequest, data: JSONBody[shapes.RefreshRequest] = NO_TOKEN) -> Response[shapes.Tokens]:
     """Exchange a refresh token for the next one; each is good for one exchange."""
-    request.limits.take_refresh(request.client_ip)
+    request.limits.take_connection(request.client_ip)
     tokens = await accounts.refresh(request.services, _refresh_token(request, data))
     return _hand_over(request, shapes.Tokens(access_token=tokens.access_token, refresh_token=tokens.refresh_token))
 
@@ -153,14 +153,11 @@ async def get_user(request: ApiRequest, user_id: PathId) -> shapes.UserView:
 
 session_routes = Router(
     path=COOKIE_PATH,
-    guards=[check_query],
     route_handlers=[register, log_in, log_in_externally, claim, refresh, log_out],
     tags=["sessions"],
 )
 user_routes = Router(
     path="/api/users",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[
         me, change_profile, change_password, set_presence, list_devices, sign_out_device, get_users, get_presence,
         get_user, erase_me,

@@ -7,7 +7,7 @@ from nottermost_chat.actions import conversations, workspaces
 from nottermost_chat.api import shapes
 from nottermost_chat.api.idempotency import idempotent
 from nottermost_chat.api.params import After, Limit, PathId, Text
-from nottermost_chat.api.request import ApiRequest, authenticate, check_query
+from nottermost_chat.api.request import ApiRequest
 
 
 @post("/")
@@ -132,8 +132,6 @@ async def create_claim_link(request: ApiRequest, workspace_id: PathId, user_id: 
 
 workspace_routes = Router(
     path="/api/workspaces",
-    guards=[authenticate, check_query],
-    security=[{"bearer": []}],
     route_handlers=[
         create_workspace, list_workspaces, get_workspace, list_workspace_members, add_workspace_member,
         change_workspace_role, remove_workspace_member, list_teams, create_team, change_team, delete_team,

@@ -22,7 +22,6 @@ from nottermost_chat.errors import StartError
 
 PART_BYTES_MAX: Final = 64 * 1024 * 1024  # of columns in memory, where a part is read and written whole
 GROUP_ROWS: Final = 10_000  # of a row group: what a query for one conversation reads at least
-TRIES: Final = 3  # of a reading whose parts were merged meanwhile
 _TEXTS: Final = {"conversation_id", "kind", "actor_id", "message_id", "op_id", "detail", "reactions"}
 _MAYBE_TEXTS: Final = {"workspace_id", "thread_id", "text"}
 _FLAGS: Final = {"broadcast", "redacted"}

@@ -1,10 +1,10 @@
 """One row of the archive: an entry, and for a message also what it is now."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 
+from nottermost_chat.clock import day_of
 from nottermost_chat.model import Detail, Entry, EntryKind, Message, Reaction
 from nottermost_chat.ports import MessageStore, version_at
 from nottermost_chat.text import make_preview
@@ -12,7 +12,6 @@ from nottermost_chat.text import make_preview
 _encode = msgspec.json.Encoder().encode
 _decode_detail = msgspec.json.Decoder(Detail).decode
 _decode_reactions = msgspec.json.Decoder(tuple[Reaction, ...]).decode
-DAY_MS: Final = 24 * 3600 * 1000
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -95,21 +94,6 @@ class Registered(msgspec.Struct, frozen=True):
     user_id: str
     requested_by: str
     requested_at: int
-
-
-def day_of(ms: int) -> str:
-    """The UTC day of a time, YYYY-MM-DD."""
-    days = ms // DAY_MS
-    return _days.get(days) or _days.setdefault(days, _day(days))
-
-
-_days: dict[int, str] = {}  # few: an archive has some thousand
-
-
-def _day(days: int) -> str:
-    from datetime import date
-
-    return date.fromordinal(date(1970, 1, 1).toordinal() + days).isoformat()
 
 
 async def rows_of(

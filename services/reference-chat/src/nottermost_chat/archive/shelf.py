@@ -10,7 +10,8 @@ from pyarrow import compute as pc
 from pyarrow import dataset as ds
 
 from nottermost_chat.archive.parts import Part, Parts, only_standing, to_rows, to_table
-from nottermost_chat.archive.rows import Registered, Row, Wanted, day_of, without_user
+from nottermost_chat.archive.rows import Registered, Row, Wanted, without_user
+from nottermost_chat.clock import day_of
 
 KNOWN_MAX: Final = 100_000  # (part, conversation) of which it is known which seqs are in it
 REGISTER: Final = "erasures"  # the folder of the register: it outlives a restore of everything else

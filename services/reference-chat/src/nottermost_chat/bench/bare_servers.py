@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-import psycopg
 from aiobotocore.session import AioSession
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from nottermost_chat.bench import reference
+from nottermost_chat.bench.own_servers import connect
 from nottermost_chat.clock import Clock
-from nottermost_chat.settings import PREFIX, Store
+from nottermost_chat.settings import Store
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -52,16 +52,8 @@ async def measure_commit(store: Store, environment: Mapping[str, str]) -> list[f
     return await _time_dynamodb()
 
 
-def _connect(environment: Mapping[str, str]) -> psycopg.Connection[tuple[object, ...]]:
-    host, _, port = environment[f"{PREFIX}DATABASE_HOST"].partition(":")
-    return psycopg.connect(
-        host=host, port=port, dbname=environment[f"{PREFIX}DATABASE_NAME"], user=environment[f"{PREFIX}DATABASE_USER"],
-        password=environment[f"{PREFIX}DATABASE_PASSWORD"],
-    )  # fmt: skip
-
-
 def _create_table(environment: Mapping[str, str]) -> None:
-    with _connect(environment) as connection:
+    with connect(environment) as connection:
         connection.execute(CREATE)
 
 
@@ -72,7 +64,7 @@ def _row(conversation_id: str, number: int, new_id: Callable[[], str]) -> tuple[
 def _fill_postgres(environment: Mapping[str, str]) -> float:
     new_id, done = Clock().new_id, 0
     conversation_id = new_id()
-    with _connect(environment) as connection, connection.cursor() as cursor:
+    with connect(environment) as connection, connection.cursor() as cursor:
         started = time.perf_counter()
         while time.perf_counter() - started < reference.SECONDS:
             cursor.executemany(INSERT, [_row(conversation_id, done + place, new_id) for place in range(ROWS)])
@@ -84,7 +76,7 @@ def _fill_postgres(environment: Mapping[str, str]) -> float:
 def _time_postgres(environment: Mapping[str, str]) -> list[float]:
     new_id, times = Clock().new_id, list[float]()
     conversation_id = new_id()
-    with _connect(environment) as connection:
+    with connect(environment) as connection:
         for number in range(ROUNDS):
             started = time.perf_counter()
             connection.execute(INSERT, _row(conversation_id, number, new_id))

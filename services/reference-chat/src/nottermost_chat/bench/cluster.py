@@ -6,13 +6,10 @@ everything else that this starts has ended when it returns.
 
 import asyncio
 import gc
-import os
-import shutil
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,13 +19,14 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from nottermost_chat.bench import bare_servers, measure, reference
-from nottermost_chat.bench.crowd import ENVIRONMENT, Crowd, fill_crowd, make_crowd
+from nottermost_chat.bench.crowd import Crowd, fill_crowd, make_crowd
 from nottermost_chat.bench.measure import compare, value_at
+from nottermost_chat.bench.own_servers import Servers, Tell, between_loads, running_stack
 from nottermost_chat.bench.server import bare_server, chat_server, raise_file_limit
-from nottermost_chat.roles import Role, make_process
+from nottermost_chat.roles import Role
 from nottermost_chat.roles.services import open_services
-from nottermost_chat.settings import PREFIX, Store, load_secrets, load_settings
-from nottermost_chat.stack.cluster import Options
+from nottermost_chat.settings import PREFIX, Store
+from nottermost_chat.stack.cluster import kind_of
 from nottermost_chat.stack.launcher import Stack
 from nottermost_chat.stack.roles import ROLES
 from nottermost_conventions.figures import Figure
@@ -52,8 +50,6 @@ PATH: Final = (
 PROCESSOR_S_MIN: Final = 10e-6  # a message; who takes less is not worth a line
 REQUEST_S: Final = 10.0
 
-Tell = Callable[[str], None]
-
 
 class Scale(msgspec.Struct, frozen=True):
     """How much is measured; `QUICK` proves that it runs and says nothing about speed."""
@@ -74,15 +70,16 @@ async def run_cluster(stores: Sequence[Store], scale: Scale, tell: Tell) -> list
     """
     raise_file_limit()
     gc.disable()  # its pauses would be measured as the servers'
-    load_before = os.getloadavg()[0]
-    rows = [Figure("load average before", load_before, "", "of the whole machine: what else ran")]
-    tell("reference: embedded")
-    embedded = await _measure_embedded(scale)
-    rows.append(Figure("durable sends, embedded", embedded, "1/s", "one process, SQLite, the same load"))
-    for store in stores:
-        rows += await _measure_store(store, embedded, scale, tell)
-    rows.append(Figure("load average after", os.getloadavg()[0], "", "with all of this in it"))
-    return rows
+
+    async def measure_stores() -> list[Figure]:
+        tell("reference: embedded")
+        embedded = await _measure_embedded(scale)
+        rows = [Figure("durable sends, embedded", embedded, "1/s", "one process, SQLite, the same load")]
+        for store in stores:
+            rows += await _measure_store(store, embedded, scale, tell)
+        return rows
+
+    return await between_loads(measure_stores)
 
 
 async def _measure_embedded(scale: Scale) -> float:
@@ -96,68 +93,29 @@ async def _measure_embedded(scale: Scale) -> float:
 
 async def _measure_store(store: Store, embedded: float, scale: Scale, tell: Tell) -> list[Figure]:
     tell(f"{store}: starting a cluster")
-    async with running_cluster(store) as stack:
-        with _environment(stack):
-            crowd = await _make_crowd(stack, scale)
-            gateways = [stack.port(f"gateway{number}") for number in (1, 2)]
+    async with running_stack(store, ["servers", *(name for name in ROLES if name in set(Role))]) as stack:
+        crowd = await _make_crowd(stack, scale)
+        gateways = [stack.port(f"gateway{number}") for number in (1, 2)]
+        await asyncio.sleep(scale.settle_s)
+        rows = [_memory(stack, store, "before any load")]
+        tell(f"{store}: sends")
+        rate, sends = await _compare_sends(stack, store, gateways, crowd, embedded, scale)
+        tell(f"{store}: latency at half of {rate:,.0f}/s")
+        await asyncio.sleep(scale.settle_s)
+        rows += sends + await _compare_latency(stack, store, gateways, crowd, rate / 2)
+        tell(f"{store}: deliveries")
+        for readers, channel in zip(scale.readers, crowd.channels, strict=True):
             await asyncio.sleep(scale.settle_s)
-            rows = [_memory(stack, store, "before any load")]
-            tell(f"{store}: sends")
-            rate, sends = await _compare_sends(stack, store, gateways, crowd, embedded, scale)
-            tell(f"{store}: latency at half of {rate:,.0f}/s")
-            await asyncio.sleep(scale.settle_s)
-            rows += sends + await _compare_latency(stack, store, gateways, crowd, rate / 2)
-            tell(f"{store}: deliveries")
-            for readers, channel in zip(scale.readers, crowd.channels, strict=True):
-                await asyncio.sleep(scale.settle_s)
-                rows += await _compare_deliveries(store, gateways, crowd.tokens[:readers], channel)
-            return [*rows, _memory(stack, store, "after it")]
+            rows += await _compare_deliveries(store, gateways, crowd.tokens[:readers], channel)
+        return [*rows, _memory(stack, store, "after it")]
 
 
 # --- the cluster ---------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def running_cluster(store: Store) -> AsyncIterator[Stack]:
-    """Servers and roles of its own, on free ports; gone afterwards with all they wrote."""
-    folder = await asyncio.to_thread(_make_folder)
-    settings = {name.removeprefix(PREFIX): value for name, value in ENVIRONMENT.items()}
-    options = Options(store=store, port=0, free_ports=True, settings={"": settings})
-    stack = Stack(folder)
-    try:
-        there = [name for name in ROLES if name in set(Role)]
-        await asyncio.to_thread(stack.up, options, only=["servers", *there])
-        yield stack
-    finally:
-        await asyncio.to_thread(stack.down, volumes=True)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="nottermost-bench-"))
-    folder.chmod(0o711)  # PostgreSQL, which refuses root, has to pass
-    return folder
-
-
-@contextmanager
-def _environment(stack: Stack) -> Iterator[None]:
-    """What AWS's clients take from the environment."""
-    given = {name: value for name, value in stack.environment().items() if not name.startswith(PREFIX)}
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
 async def _make_crowd(stack: Stack, scale: Scale) -> Crowd:
-    environment = {name: value for name, value in stack.environment().items() if name.startswith(PREFIX)}
-    environment[f"{PREFIX}DATA"] = str(stack.folder / "bench")
-    process = make_process(Role.API, load_settings(environment), load_secrets(environment))
     users = max(measure.SENDERS, *scale.readers)
-    async with open_services(process) as (services, _):
+    async with open_services(Servers(stack).process) as (services, _):
         return await fill_crowd(services, users, pairs=measure.SENDERS // 2, in_channels=scale.readers)
 
 
@@ -205,7 +163,7 @@ def read_processors(stack: Stack) -> dict[str, float]:
         if unit.pid is not None:
             process = psutil.Process(unit.pid)
             times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-            kind = unit.name.rstrip("0123456789")
+            kind = kind_of(unit.name)
             used[kind] = used.get(kind, 0.0) + sum(each.user + each.system for each in times)
     return used
 
@@ -307,7 +265,7 @@ async def _compare_deliveries(store: Store, gateways: list[int], tokens: list[st
 def _memory(stack: Stack, store: Store, when: str) -> Figure:
     """Resident memory of every process, servers and roles."""
     units = stack.status().units
-    roles = sum(unit.memory_bytes for unit in units if unit.name.rstrip("0123456789") in ROLES)
+    roles = sum(unit.memory_bytes for unit in units if kind_of(unit.name) in ROLES)
     total = sum(unit.memory_bytes for unit in units)
     said = f"{len(units)} processes; roles {roles / 2**20:,.0f} MiB"
     return Figure(f"{store}: memory {when}", total / 2**20, "MiB", said)

@@ -1,4 +1,4 @@
-"""The servers that a benchmark needs: its own, in a temporary folder, with fsync on; gone with all they wrote afterwards."""
+"""What a benchmark needs to run: its own, in a temporary folder, with fsync on; gone with all they wrote afterwards."""
 
 import asyncio
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg
 
-from nottermost_chat.backends import database_server
 from nottermost_chat.bench.crowd import ENVIRONMENT
 from nottermost_chat.roles.process import Process, Role, make_process
 from nottermost_chat.settings import PREFIX, Store, load_secrets, load_settings
@@ -25,20 +24,25 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 
 class Servers:
-    """What runs, as a role of the chat is told of it."""
+    """What runs, as a role of the chat is told of it. `environment` holds secrets."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """`environment`: holds secrets."""
-        self.folder, self.environment = folder, dict(environment)
-        given = {name: value for name, value in self.environment.items() if name.startswith(PREFIX)}
-        self.process: Process = make_process(Role.API, load_settings(given), load_secrets(given))
+    def __init__(self, stack: Stack) -> None:
+        self.environment = stack.environment() | {f"{PREFIX}DATA": str(stack.folder / "bench")}
+        settings, secrets = load_settings(self.environment), load_secrets(self.environment)
+        self.process: Process = make_process(Role.API, settings, secrets)
 
     def connect(self) -> Connection:
         """To the roles' database, as its owner."""
-        server = database_server(self.process.settings, self.process.secrets)
-        host, _, port = server.host.partition(":")
-        password = self.process.secrets.database_password
-        return psycopg.connect(host=host, port=port, user=server.user, dbname=server.database, password=password)
+        return connect(self.environment)
+
+
+def connect(environment: Mapping[str, str]) -> Connection:
+    """To the database that roles are told of, as its owner."""
+    host, _, port = environment[f"{PREFIX}DATABASE_HOST"].partition(":")
+    return psycopg.connect(
+        host=host, port=port, dbname=environment[f"{PREFIX}DATABASE_NAME"], user=environment[f"{PREFIX}DATABASE_USER"],
+        password=environment[f"{PREFIX}DATABASE_PASSWORD"],
+    )  # fmt: skip
 
 
 async def measure_over(
@@ -51,7 +55,8 @@ async def measure_over(
 
     async def start_and_measure() -> list[Figure]:
         tell(f"starting {', '.join(names)}")
-        async with running_servers(names) as servers:
+        async with running_stack(Store.POSTGRES, names) as stack:
+            servers = Servers(stack)
             asked = _ask_fsync(servers) if POSTGRES in names else []
             return asked + await measure(servers)
 
@@ -66,18 +71,17 @@ async def between_loads(measure: Callable[[], Awaitable[list[Figure]]]) -> list[
 
 
 @asynccontextmanager
-async def running_servers(names: Sequence[str]) -> AsyncIterator[Servers]:
-    """Servers on free ports, at least one, named as for `nottermost stack up --only`; AWS's clients find theirs."""
+async def running_stack(store: Store, names: Sequence[str]) -> AsyncIterator[Stack]:
+    """Units on free ports, at least one, named as for `nottermost stack up --only`; AWS's clients find their servers."""
     assert names, "none would mean all"
     folder = await asyncio.to_thread(_make_folder)
     settings = {name.removeprefix(PREFIX): value for name, value in ENVIRONMENT.items()}
-    options = Options(store=Store.POSTGRES, port=0, free_ports=True, settings={"": settings})
-    stack = Stack(folder / "stack")
+    options = Options(store=store, port=0, free_ports=True, settings={"": settings})
+    stack = Stack(folder)
     try:
         await asyncio.to_thread(stack.up, options, only=names)
-        environment = stack.environment() | {f"{PREFIX}DATA": str(folder / "data")}
-        with _in_environment({name: value for name, value in environment.items() if not name.startswith(PREFIX)}):
-            yield Servers(folder, environment)
+        with _aws_environment(stack):
+            yield stack
     finally:
         await asyncio.to_thread(stack.down, volumes=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -90,8 +94,9 @@ def _make_folder() -> Path:
 
 
 @contextmanager
-def _in_environment(given: Mapping[str, str]) -> Iterator[None]:
+def _aws_environment(stack: Stack) -> Iterator[None]:
     """What AWS's clients take from the environment."""
+    given = {name: value for name, value in stack.environment().items() if not name.startswith(PREFIX)}
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     try:

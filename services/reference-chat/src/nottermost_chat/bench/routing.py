@@ -5,7 +5,6 @@ Redis and Kafka are its own. Neither way waits for a disk: Kafka acknowledges wh
 
 import asyncio
 import math
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +22,7 @@ from ulid import ULID
 
 from nottermost_chat.bench.measure import value_at
 from nottermost_chat.bench.own_servers import Servers, Tell, measure_over
+from nottermost_chat.stack.ports import find_free
 from nottermost_conventions.figures import Figure
 
 SERVERS: Final = ("redis", "kafka")
@@ -31,6 +31,7 @@ SECONDS: Final = 10.0
 AWAY_AFTER_S: Final = 4.0
 AWAY_S: Final = 2.0
 REST_S: Final = 3.0  # for what is under way at the end
+STEP_S: Final = 60.0  # until a receiver is ready or has ended, on a busy machine
 WARM_UP: Final = PER_S  # messages that are not counted
 BODY: Final = b"x" * 300  # about a log record's size
 STAMP_BYTES: Final = 8
@@ -111,16 +112,16 @@ async def _process(function: str, *arguments: str) -> AsyncIterator[Callable[[],
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdout = process.stdout
-    assert await stdout.readline() == READY
 
     async def end() -> Arrivals:
-        out, _ = await process.communicate(b"")  # its standard input ends, and that tells it
+        async with asyncio.timeout(STEP_S):
+            out, _ = await process.communicate(b"")  # its standard input ends, and that tells it
         return msgspec.json.decode(out, type=Arrivals) if out else Arrivals()
 
     try:
+        assert process.stdout is not None
+        async with asyncio.timeout(STEP_S):
+            assert await process.stdout.readline() == READY
         yield end
     finally:
         if process.returncode is None:
@@ -197,9 +198,9 @@ async def _with_a_pause(act: Callable[[float | None], Awaitable[None]], away: bo
 
 
 async def _measure_log(brokers: str, away: bool) -> Took:
-    topic, port = f"bench-{ULID()}", _free_port()
+    topic, port = f"bench-{ULID()}", str(find_free(set()))
     admin = AdminClient({"bootstrap.servers": brokers})
-    admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])[topic].result()
+    admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])[topic].result(STEP_S)
     producer = Producer({"bootstrap.servers": brokers, "acks": "all", "enable.idempotence": True, "linger.ms": 1})
     async with (
         _process("fan_out", brokers, topic, port, str(away)) as end_fanout,
@@ -211,7 +212,7 @@ async def _measure_log(brokers: str, away: bool) -> Took:
             producer.poll(0)
 
         sent = await _send_all(send)
-        producer.flush()
+        producer.flush(STEP_S)
         await asyncio.sleep(REST_S)
         arrivals = await end()
         await end_fanout()
@@ -265,12 +266,6 @@ def _consume(brokers: str, topic: str, within_s: float | None, ended: Event, han
     if last is not None:
         consumer.commit(message=last, asynchronous=False)
     consumer.close()
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 async def receive_streamed(port: str) -> None:

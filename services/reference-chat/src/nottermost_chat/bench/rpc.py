@@ -34,6 +34,7 @@ from nottermost_conventions.figures import Figure
 
 SECONDS: Final = 8
 RATES: Final = (500, 2_000)  # appends a second
+STEP_S: Final = 60.0  # until the other side is ready or has ended, on a busy machine
 TOGETHER: Final = (1, 16)  # deliveries under way at once: partitions of the log that one fan-out handles
 
 ID: Final = "01M7Z0000000000000000000ID"
@@ -120,9 +121,16 @@ async def other_side(*arguments: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
     assert process.stdout is not None
     try:
-        yield (await process.stdout.readline()).decode().strip()
+        async with asyncio.timeout(STEP_S):
+            line = await process.stdout.readline()
+        yield line.decode().strip()
     finally:
-        await process.communicate(b"\n")  # ends it
+        try:
+            async with asyncio.timeout(STEP_S):
+                await process.communicate(b"\n")  # ends it
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def until_told() -> None:

@@ -114,11 +114,15 @@ class ChatClient:
     async def __aenter__(self) -> "ChatClient":
         self._task = asyncio.create_task(self._run(), name="chat-client")
         waiter = asyncio.create_task(self.connected.wait())
-        done, _ = await asyncio.wait({self._task, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        if self._task in done:
+        try:
+            done, _ = await asyncio.wait({self._task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            if self._task in done:
+                self._task.result()
+        except BaseException:  # also when the caller waits no longer: nobody else would end the task
+            await self.__aexit__()
+            raise
+        finally:
             waiter.cancel()
-            await self.rest.close()
-            self._task.result()
         return self
 
     async def __aexit__(self, *exc: object) -> None:

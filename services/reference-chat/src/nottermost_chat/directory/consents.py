@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from sqlalchemy import Connection, select, update
 
 from nottermost_chat.directory.engine import Noun, reads, writes
-from nottermost_chat.directory.privacy import Consent
 from nottermost_chat.directory.queries import columns, fetch, insert_new
 from nottermost_chat.directory.tables import consents
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """What a user agreed to."""
+
+    document: str
+    version: str
+    given_at: int
+    withdrawn_at: int | None
 
 
 class Consents(Noun):

@@ -6,7 +6,6 @@ how far each conversation has been counted, which makes the sums exact whatever 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -46,11 +45,6 @@ class Tally(msgspec.Struct, frozen=True):
             uploads_failed=self.uploads_failed + other.uploads_failed,
             users=sketch.merge(self.users, other.users),
         )
-
-
-def day_of(ms: int) -> str:
-    """The day of a time (ms since the epoch), as it is named here."""
-    return datetime.fromtimestamp(ms / 1000, UTC).date().isoformat()
 
 
 class Advance(msgspec.Struct, frozen=True):

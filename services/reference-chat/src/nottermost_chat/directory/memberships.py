@@ -25,9 +25,8 @@ from nottermost_chat.model import ConversationSettings, Entry, EntryKind, Member
 from nottermost_chat.ports import Cursor, Picture
 
 ACTIVE = memberships.c.left_seq.is_(None)
-CHANGES_MAX: Final = (
-    1_000  # members in one transaction, some 200 ms: a crash may leave entries with a hundred times that
-)
+# Members in one transaction, some 200 ms: a crash may leave entries with a hundred times that.
+CHANGES_MAX: Final = 1_000
 
 
 class AppliedMemberships(Noun):

@@ -83,13 +83,12 @@ class PostgresDatabase(Database):
         return cls(engine, Guard(policy, metrics, monotonic, *AWAY), policy.timeout_s)
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        call: Callable[[], Call[T]] = lambda: Call(self._snapshot, fn, repeats=frozenset(), timeout_s=self._timeout_s)  # noqa: E731
-        return await self._run(self._readers, call, attempts=None)
+        return await self._run(self._readers, self._snapshot, fn, repeats=frozenset(), attempts=None)
 
     async def write(self, fn: Callable[[Connection], T], kind: Write = Write.ALONE) -> T:
         engine, repeats = self._kinds[kind]
-        call: Callable[[], Call[T]] = lambda: Call(engine, fn, repeats=repeats, timeout_s=self._timeout_s)  # noqa: E731
-        return await self._run(self._writers, call, attempts=1)  # it repeats by itself what may be repeated
+        # One attempt: the call repeats by itself what may be repeated.
+        return await self._run(self._writers, engine, fn, repeats=repeats, attempts=1)
 
     async def close(self) -> None:
         if self._closed:
@@ -99,12 +98,22 @@ class PostgresDatabase(Database):
         await self._writers.close()
         await asyncio.to_thread(self._engine.dispose)
 
-    async def _run(self, lane: "Lane", call: Callable[[], Call[T]], *, attempts: int | None) -> T:
+    async def _run(
+        self,
+        lane: "Lane",
+        engine: Engine,
+        fn: Callable[[Connection], T],
+        *,
+        repeats: frozenset[Fate],
+        attempts: int | None,
+    ) -> T:
         if self._closed:
             raise Unavailable("the directory is closed")
         async with lane.place():
             try:
-                return await self._guard.call(lambda: lane.run(call()), attempts=attempts)
+                return await self._guard.call(
+                    lambda: lane.run(Call(engine, fn, repeats=repeats, timeout_s=self._timeout_s)), attempts=attempts
+                )
             except DataError as error:
                 raise BadRequest(
                     "this holds U+0000 or a number out of all proportion, which cannot be stored"

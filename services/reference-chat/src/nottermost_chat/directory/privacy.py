@@ -72,15 +72,6 @@ class Stay(msgspec.Struct, frozen=True):
     left_seq: int | None
 
 
-class Consent(msgspec.Struct, frozen=True):
-    """What the user agreed to."""
-
-    document: str
-    version: str
-    given_at: int
-    withdrawn_at: int | None
-
-
 class NotificationChoice(msgspec.Struct, frozen=True):
     """How the user wishes to be notified."""
 
@@ -251,11 +242,6 @@ class Privacy(Noun):
         """Also those that were signed out."""
         mine = select(*DEVICE).where(devices.c.user_id == user_id).order_by(devices.c.device_id)
         return fetch(connection, mine, DeviceRow)
-
-    @reads
-    def consents(self, connection: Connection, user_id: str) -> list[Consent]:
-        mine = select(*columns(consents, Consent)).where(consents.c.user_id == user_id)
-        return fetch(connection, mine.order_by(consents.c.given_at), Consent)
 
     @reads
     def notifications(self, connection: Connection, user_id: str) -> NotificationChoice | None:

@@ -143,7 +143,7 @@ class Connection(WSListener):
         if code is not CloseCode.SLOW_CONSUMER:
             self._paused = False
             self.flush()  # an error that explains the close goes out before it
-        self.outbox.take() if len(self.outbox) else None
+        self.outbox.take()
         self.gateway.metrics.closed.labels(str(code.value)).inc()
         transport.underlying_transport.write(b"\x88\x02" + code.value.to_bytes(2, "big"))
         self.gateway.on_closing(self)

@@ -34,7 +34,17 @@ from nottermost_chat.model import (
     Message,
     Role,
 )
-from nottermost_chat.ports import AppendRequest, Batch, BatchLimits, HeadMove, NewEntry, OpKey, Picture, TargetChange
+from nottermost_chat.ports import (
+    AppendRequest,
+    Batch,
+    BatchLimits,
+    HeadMove,
+    NewEntry,
+    OpKey,
+    Picture,
+    TargetChange,
+    key_of,
+)
 
 BATCH_BYTES_MAX: Final = 1_000_000
 EMOJI_CHARS_MAX: Final = 64
@@ -95,11 +105,6 @@ def make_fingerprint(request: AppendRequest) -> bytes:
     parts = (request.kind, request.message_id, request.body, request.thread_id, request.file_ids, request.emoji,
              request.on, request.restore, request.changes, request.settings)  # fmt: skip
     return hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=8).digest()
-
-
-def key_of(request: AppendRequest) -> OpKey:
-    """What the operation is stored once under."""
-    return (request.conversation_id, request.actor_id, request.op_id)
 
 
 def size_of(request: AppendRequest) -> int:

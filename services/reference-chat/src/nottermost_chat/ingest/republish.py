@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -103,10 +104,9 @@ class Publisher:
                 await asyncio.sleep(RETRY_S)
                 continue
             self._away = False
-            try:
-                await asyncio.wait_for(self._wake.wait(), ABANDONED_S)
-            except TimeoutError:
-                pass  # time to look for abandoned notes
+            with suppress(TimeoutError):  # then it is time to look for abandoned notes
+                async with asyncio.timeout(ABANDONED_S):  # wait_for might lose a cancellation, before Python 3.12
+                    await self._wake.wait()
 
     async def _republish_all(self) -> bool:
         """Until there is no note any more. False: some could not be followed; the others wait no longer for them.

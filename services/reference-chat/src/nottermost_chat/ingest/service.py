@@ -14,7 +14,6 @@ from nottermost_chat.ingest.plan import (
     BATCH_BYTES_MAX,
     InForce,
     Known,
-    key_of,
     make_fingerprint,
     make_plan,
     size_of,
@@ -49,6 +48,7 @@ from nottermost_chat.ports import (
     OpKey,
     Picture,
     Stored,
+    key_of,
 )
 from nottermost_chat.protocol import PAGE_BYTES_MAX
 from nottermost_chat.settings import Settings

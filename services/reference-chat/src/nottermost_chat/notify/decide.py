@@ -12,9 +12,8 @@ from nottermost_chat.directory import Level, Notify, Quiet
 from nottermost_chat.model import ConversationKind, Entry, EntryKind, Member
 from nottermost_chat.notify.quiet import is_quiet
 
-GRACE_S: Final = (
-    60.0  # who is active at one device has this long to read it there; presence ends after as long (ADR 0011)
-)
+# Who is active at one device has this long to read it there; presence ends after as long (ADR 0011).
+GRACE_S: Final = 60.0
 NEWS_MS: Final = 3_600_000  # an older message is no news: the notifier was away for long, or is new here
 
 DEFAULT_LEVELS: Final = {

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from nottermost_chat.api.app import create_app
 from nottermost_chat.front_door import listen
-from nottermost_chat.roles.parts import REQUESTS_END_WITHIN_S, serving_operations_apart
+from nottermost_chat.roles.parts import serving_operations_apart
 from nottermost_chat.roles.process import Process
 from nottermost_chat.roles.services import open_services
 from nottermost_chat.verifier import derive_secret
@@ -28,5 +28,5 @@ async def run(process: Process) -> AsyncIterator[int]:
                 yield server.port
             finally:
                 server.stop_listening()
-                await server.finish(REQUESTS_END_WITHIN_S)
+                await server.finish()
                 await app.state["files"].images.close()

@@ -7,13 +7,7 @@ from nottermost_chat import backends
 from nottermost_chat.front_door import listen
 from nottermost_chat.gateway.gateway import Gateway
 from nottermost_chat.operations import OperationsApp
-from nottermost_chat.roles.parts import (
-    REQUESTS_END_WITHIN_S,
-    dial_ingest,
-    follow_revoked,
-    hear_both,
-    serving_operations_apart,
-)
+from nottermost_chat.roles.parts import dial_ingest, follow_revoked, hear_both, serving_operations_apart
 from nottermost_chat.roles.process import Process
 from nottermost_chat.rpc.addresses import parse_addresses
 from nottermost_chat.rpc.delivery_client import DeliveryReceiver
@@ -62,4 +56,4 @@ async def run(process: Process) -> AsyncIterator[int]:
         finally:
             server.stop_listening()
             await gateway.drain()
-            await server.finish(REQUESTS_END_WITHIN_S)
+            await server.finish()

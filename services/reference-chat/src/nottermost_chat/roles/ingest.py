@@ -21,9 +21,7 @@ async def run(process: Process) -> AsyncIterator[int]:
     """Decides and stores."""
     settings, clock, metrics = process.settings, process.clock, process.metrics
     async with AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(backends.directory(process))
-        store = await stack.enter_async_context(backends.store(process))
-        log = await stack.enter_async_context(backends.log(process, store))
+        directory, store, log = await stack.enter_async_context(backends.stores_and_log(process))
         log.warm_up()
         cache = await stack.enter_async_context(backends.cache(process))
         limiter, hub = backends.limiter(process, cache), SignalHub()
@@ -44,5 +42,5 @@ async def run(process: Process) -> AsyncIterator[int]:
         stack.push_async_callback(people.flush)
         stack.push_async_callback(receipts.flush)
         await stack.enter_async_context(working(ingest=service.run(), people=people.run(), limits=limiter.run()))
-        await stack.enter_async_context(serving_operations(process, lambda: (True, "")))
+        await stack.enter_async_context(serving_operations(process))
         yield await stack.enter_async_context(serving(served, host=settings.host, port=settings.port))

@@ -17,9 +17,7 @@ async def run(process: Process) -> AsyncIterator[int]:
     """Decides who gets a push, and sends it."""
     settings, clock = process.settings, process.clock
     async with AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(backends.directory(process))
-        store = await stack.enter_async_context(backends.store(process))
-        log = await stack.enter_async_context(backends.log(process, store))
+        directory, store, log = await stack.enter_async_context(backends.stores_and_log(process))
         queues = await stack.enter_async_context(backends.queues(process))
         cache = await stack.enter_async_context(backends.cache(process))
         routes = backends.routes(process, cache, People(directory, settings.limits, clock).last_seen)
@@ -31,4 +29,4 @@ async def run(process: Process) -> AsyncIterator[int]:
                 keys=parse_push_keys(process.secrets), settings=settings, metrics=process.metrics, clock=clock,
             )
         )  # fmt: skip
-        yield await stack.enter_async_context(serving_operations(process, lambda: (True, "")))
+        yield await stack.enter_async_context(serving_operations(process))

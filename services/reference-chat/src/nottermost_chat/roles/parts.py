@@ -16,7 +16,6 @@ from nottermost_chat.rpc.addresses import parse_addresses
 from nottermost_chat.rpc.ingest_client import RemoteIngest
 from nottermost_chat.verifier import Verifier
 
-REQUESTS_END_WITHIN_S: Final = 5.0
 REVOKED_EVERY_S: Final = 5.0  # signals tell it at once; this is for those that were lost
 
 logger = structlog.get_logger(__name__)
@@ -49,7 +48,7 @@ async def follow_revoked(verifier: Verifier, revoked_since: Callable[[int], Awai
 
 
 @asynccontextmanager
-async def serving_operations(process: Process, ready: Ready) -> AsyncIterator[int]:
+async def serving_operations(process: Process, ready: Ready = lambda: (True, "")) -> AsyncIterator[int]:
     """Health and metrics on a port of their own."""
     app = OperationsApp(process.metrics, ready)
     server = await listen(app, process.settings.host, process.settings.metrics_port)

@@ -12,8 +12,8 @@ from nottermost_chat.pseudonyms import find_pseudonyms
 from nottermost_chat.roles.parts import dial_ingest, follow_revoked, hear_both
 from nottermost_chat.roles.process import Process
 from nottermost_chat.rpc.ingest_client import RemoteIngest
+from nottermost_chat.secret_box import SecretBox
 from nottermost_chat.services import Services
-from nottermost_chat.webhooks.box import SecretBox
 from nottermost_chat.working import working
 
 

@@ -1,7 +1,7 @@
 """Tells other programs what happens."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from nottermost_chat import backends
 from nottermost_chat.roles.parts import serving_operations
@@ -16,18 +16,13 @@ from nottermost_chat.working import working
 async def run(process: Process) -> AsyncIterator[int]:
     """Makes a job for each webhook and entry that it wants, and does the jobs."""
     settings, clock = process.settings, process.clock
-    async with AsyncExitStack() as stack:
-        directory = await stack.enter_async_context(backends.directory(process))
-        store = await stack.enter_async_context(backends.store(process))
-        log = await stack.enter_async_context(backends.log(process, store))
-        queue = (await stack.enter_async_context(backends.queues(process))).webhook
-        consumer = HookConsumer(directory, queue)
+    async with backends.stores_and_log(process) as (directory, store, log), backends.queues(process) as queues:
+        consumer = HookConsumer(directory, queues.webhook)
         sender = HookSender(
-            directory=directory, store=store, queue=queue,
+            directory=directory, store=store, queue=queues.webhook,
             box=SecretBox.find(process.secrets.webhook_key, settings.data),
             poster=Poster(clock, private=settings.webhook_private, trust=trusted(settings.authorities)), clock=clock,
         )  # fmt: skip
-        await stack.enter_async_context(
-            working(consumer=log.consume(process.role, consumer.handle), sender=sender.run())
-        )
-        yield await stack.enter_async_context(serving_operations(process, lambda: (True, "")))
+        consuming = log.consume(process.role, consumer.handle)
+        async with working(consumer=consuming, sender=sender.run()), serving_operations(process) as port:
+            yield port

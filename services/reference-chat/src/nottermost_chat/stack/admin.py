@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from nottermost_chat.errors import StartError
+from nottermost_chat.stack.cluster import kind_of
 from nottermost_chat.stack.haproxy import ADMIN_SOCKET
 
 ANSWER_S: Final = 5.0
@@ -19,7 +20,7 @@ ServerState = Literal["ready", "drain", "maint"]  # drain: what is open goes on,
 def set_servers(folder: Path, names: Iterable[str], state: ServerState) -> None:
     """Whether requests go to these; the others stay as they are. Raises: StartError when HAProxy refuses; OSError."""
     for name in names:
-        server = f"{BACKENDS[name.rstrip('0123456789')]}/{name}"
+        server = f"{BACKENDS[kind_of(name)]}/{name}"
         if answer := ask_haproxy(folder, f"set server {server} state {state}").strip():
             raise StartError(f"haproxy does not take {name} in or out: {answer}")
 

@@ -21,13 +21,11 @@ from nottermost_chat.stack.probes import HOST, http_probe
 from nottermost_chat.stack.process import Running
 from nottermost_chat.stack.roles import ROLES, SLOTS, Role, Serves
 from nottermost_chat.stack.servers import (
-    ACCESS_KEY,
     ACCOUNT,
+    AWS_ACCOUNT,
     DATABASE,
     DATABASE_USER,
-    REGION,
     SCRATCH_USER,
-    SECRET_KEY,
     SERVERS,
     Place,
 )
@@ -61,7 +59,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         port: of the load balancer; 0: a free one.
         scale: role -> how many, where it is not the usual number.
         origin: of a page that is served elsewhere and may call us; "": none.
-        scratch: for tests: nothing has to outlive the processes.
+        scratch: for tests: nothing has to outlive the processes. A server that is killed comes back empty or, like
+            PostgreSQL without full_page_writes, perhaps not at all.
         free_ports: any free ones instead of the usual, for a second cluster on the machine.
         settings: for tests: what processes are told beyond the usual. "" (every role), a kind or a unit -> name ->
             value, without the prefix; the last of these counts. Kafka takes them as properties.
@@ -165,8 +164,7 @@ class Cluster:
         return {
             **{PREFIX + name: value for name, value in (self._settings() | self._extra("")).items()},
             **{PREFIX + name: value for name, value in self._keys.environment().items()},
-            "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            **AWS_ACCOUNT,
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://{self.authority('dynamodb')}",
             "AWS_ENDPOINT_URL_S3": f"http://{self.authority('s3')}",
             "AWS_ENDPOINT_URL_SQS": f"http://{self.authority('sqs')}",
@@ -282,6 +280,11 @@ def parse_scale(texts: Iterable[str]) -> dict[str, int]:
             raise BadOption(f"--scale {text}: say ROLE=NUMBER with one of {', '.join(ROLES)} and 0 to {SLOTS}")
         scale[name] = int(count)
     return scale
+
+
+def kind_of(name: str) -> str:
+    """`gateway` for `gateway2`; the 3 of `s3` is no number."""
+    return _parse_name(name)[0]
 
 
 def _parse_name(name: str) -> tuple[str, int]:

@@ -11,13 +11,11 @@ from nottermost_chat.stack.haproxy import Backend, Balancer, render_haproxy
 from nottermost_chat.stack.keys import Keys
 from nottermost_chat.stack.roles import ROLES, SLOTS, Role, Serves
 from nottermost_chat.stack.servers import (
-    ACCESS_KEY,
     ACCOUNT,
     ANYWHERE,
+    AWS_ACCOUNT,
     DATABASE,
     DATABASE_USER,
-    REGION,
-    SECRET_KEY,
     SERVERS,
     Container,
 )
@@ -195,11 +193,7 @@ def _environment() -> dict[str, str]:
     }
     return {
         **{f"NOTTERMOST_{name}": value for name, value in settings.items()},
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        **AWS_ACCOUNT,
         "AWS_ENDPOINT_URL_DYNAMODB": f"http://{_at('dynamodb')}",
         "AWS_ENDPOINT_URL_S3": f"http://{S3_NAME}:{SERVERS['s3'].container.port}",
         "AWS_ENDPOINT_URL_SQS": f"http://{_at('sqs')}",

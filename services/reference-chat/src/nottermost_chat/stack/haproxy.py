@@ -44,7 +44,8 @@ class Balancer:
 
     Attributes:
         origin: of a page that is served elsewhere and may call us, as the browser writes it; "": none may.
-        resolve: servers are names of a DNS that changes, as in compose: name -> how many addresses it may have.
+        resolver: a DNS whose names change, as in compose, that the servers' authorities hold; "": they are addresses.
+        slots: how many addresses each of these names may have.
     """
 
     host: str

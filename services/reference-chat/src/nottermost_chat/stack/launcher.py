@@ -21,7 +21,7 @@ import psutil
 from nottermost_chat.errors import NotFound, StartError
 from nottermost_chat.stack.admin import BACKENDS, ServerState, set_servers
 from nottermost_chat.stack.artifacts import Artifacts
-from nottermost_chat.stack.cluster import BALANCER, LOCK_FILE, LOGS, STATE_FILE, Cluster, Options, State
+from nottermost_chat.stack.cluster import BALANCER, LOCK_FILE, LOGS, STATE_FILE, Cluster, Options, State, kind_of
 from nottermost_chat.stack.keys import Keys
 from nottermost_chat.stack.launch import Unit
 from nottermost_chat.stack.ports import is_free, name_owner
@@ -33,6 +33,7 @@ MIB: Final = 1024 * 1024
 RESTING_SHARE: Final = 0.5  # of what the processes take at most they take about half when nobody is there
 SETUP_S_MAX: Final = 180.0  # migrations, tables, topics and an index, each within seconds
 STOP_S: Final = 20.0  # a gateway drains for 10 s, PostgreSQL writes a checkpoint
+STAGES: Final = ("servers", "roles", BALANCER)  # in the order in which they start; they end the other way round
 
 Announce = Callable[[str], object]
 
@@ -74,8 +75,8 @@ class Stack:
             cluster.save()
             self._end(cluster, self._surplus(cluster))
             try:
-                for stage in ("servers", "roles", BALANCER):
-                    self._start(cluster, stage, missing, announce)
+                for stage in STAGES:
+                    self._start(cluster, stage, [unit for unit in missing if _stage_of(unit.name) == stage], announce)
             except BaseException:
                 self._end(cluster, [unit.name for unit in missing])
                 raise
@@ -88,10 +89,8 @@ class Stack:
         with self._locked():
             cluster = self._open()
             running = [name for name in cluster.state.processes if self._runs(cluster, name)]
-            servers = set(cluster.state.processes) - {BALANCER, *cluster.roles}
-            self._end(cluster, [BALANCER])
-            self._end(cluster, [name for name in cluster.state.processes if name not in servers])
-            self._end(cluster, servers)
+            for stage in reversed(STAGES):
+                self._end(cluster, [name for name in cluster.state.processes if _stage_of(name) == stage])
             _free_postgres_memory(self.folder / "postgres")
             if volumes:
                 cluster.remove()
@@ -163,10 +162,7 @@ class Stack:
         with ThreadPoolExecutor(max(1, len(names))) as threads:  # a frozen one takes its time to not answer
             return Status(url=cluster.url, units=list(threads.map(lambda name: _look_at(cluster, name), names)))
 
-    def _start(self, cluster: Cluster, stage: str, missing: list[Unit], announce: Announce) -> None:
-        in_stage = {"roles": cluster.roles, BALANCER: [BALANCER]}.get(stage)
-        others = {*cluster.roles, BALANCER}
-        units = [u for u in missing if (u.name in in_stage if in_stage is not None else u.name not in others)]
+    def _start(self, cluster: Cluster, stage: str, units: list[Unit], announce: Announce) -> None:
         if not units:
             return
         (self.folder / LOGS).mkdir(exist_ok=True)
@@ -205,7 +201,7 @@ class Stack:
     def _surplus(self, cluster: Cluster) -> list[str]:
         """Roles that a smaller `--scale` leaves over."""
         roles = set(cluster.roles)
-        return [n for n in cluster.state.processes if n.rstrip("0123456789") in ROLES and n not in roles]
+        return [name for name in cluster.state.processes if kind_of(name) in ROLES and name not in roles]
 
     def _end(self, cluster: Cluster, names: Collection[str]) -> None:
         there = [(name, cluster.state.processes.pop(name)) for name in names if name in cluster.state.processes]
@@ -220,7 +216,7 @@ class Stack:
     def _balance(self, cluster: Cluster, names: Collection[str], state: ServerState) -> None:
         """Tell the load balancer, if it runs, of those of them that stand behind it."""
         if self._runs(cluster, BALANCER):
-            set_servers(self.folder / BALANCER, [n for n in names if n.rstrip("0123456789") in BACKENDS], state)
+            set_servers(self.folder / BALANCER, [name for name in names if kind_of(name) in BACKENDS], state)
 
     def _runs(self, cluster: Cluster, name: str) -> bool:
         running = cluster.state.processes.get(name)
@@ -250,6 +246,11 @@ class Stack:
         with (self.folder / LOCK_FILE).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _stage_of(name: str) -> str:
+    kind = kind_of(name)
+    return kind if kind == BALANCER else "roles" if kind in ROLES else "servers"
 
 
 def check_ports(units: Collection[Unit]) -> None:

@@ -23,10 +23,10 @@ def is_free(port: int) -> bool:
     return False
 
 
-def find_free(taken: set[int]) -> int:
+def find_free(taken: set[int], among: range = FREE) -> int:
     """A port on which nobody listens, and none of `taken`."""
     while True:
-        port = random.choice(FREE)  # noqa: S311 - any will do
+        port = random.choice(among)  # noqa: S311 - any will do
         if port not in taken and is_free(port):
             return port
 

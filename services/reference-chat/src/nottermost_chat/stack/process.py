@@ -96,8 +96,9 @@ def _wait_gone(processes: Collection[psutil.Process], within_s: float) -> list[p
 
 
 def _lives(process: psutil.Process) -> bool:
+    """Its first thread may be gone before the others, which hold ports and files until they are gone too."""
     with suppress(psutil.NoSuchProcess):
-        if process.status() != psutil.STATUS_ZOMBIE:
+        if process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1:
             return process.is_running()
         _reap(process.pid)
     return False

@@ -31,6 +31,13 @@ from nottermost_conventions.topics import LOG_RETENTION
 REGION: Final = "us-east-1"
 ACCESS_KEY: Final = "local"  # S3Proxy refuses others; DynamoDB Local and ElasticMQ take any
 SECRET_KEY: Final = "localsecret"  # noqa: S105 - of servers that nobody else reaches
+AWS_ACCOUNT: Final = {  # what every client of these servers finds in its environment
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,  # the name that botocore reads
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+}
 ACCOUNT: Final = "000000000000"
 ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside a container
 DATABASE: Final = "chat"

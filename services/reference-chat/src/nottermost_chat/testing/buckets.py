@@ -2,18 +2,13 @@
 
 from aiobotocore.session import AioSession
 
+from nottermost_chat.stack.servers import AWS_ACCOUNT
 from nottermost_chat.testing.servers import Address
 
 
 def s3_environment(address: Address) -> dict[str, str]:
     """What the environment of a process holds that uses this server."""
-    return {
-        "AWS_ENDPOINT_URL_S3": address.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",  # the name that botocore reads
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "localsecret",
-    }
+    return AWS_ACCOUNT | {"AWS_ENDPOINT_URL_S3": address.url}
 
 
 async def remove_buckets(session: AioSession, *buckets: str) -> None:

@@ -20,8 +20,8 @@ import msgspec
 import pytest
 
 from nottermost_chat.roles import Role
-from nottermost_chat.settings import Store
-from nottermost_chat.stack.cluster import Options
+from nottermost_chat.settings import PREFIX, Store
+from nottermost_chat.stack.cluster import Options, kind_of
 from nottermost_chat.stack.launcher import Stack
 from nottermost_chat.stack.roles import ROLES
 from nottermost_chat.testing.push_services import Certificate, find_certificate
@@ -30,7 +30,7 @@ from nottermost_chat.testing.servers import CLUSTER, FOLDER_VARIABLE
 NOTICED_S: Final = 15.0
 POLL_S: Final = 0.05
 MANY: Final = "100000000"
-UNLIMITED: Final = {
+UNLIMITED: Final = {  # one address, few people, many messages
     f"LIMITS__{name}__{part}": MANY
     for name in (
         "STANDARD__USER_MESSAGES",
@@ -42,6 +42,7 @@ UNLIMITED: Final = {
     )
     for part in ("PER_MINUTE", "BURST")
 }
+UNLIMITED_ENVIRONMENT: Final = {f"{PREFIX}{name}": value for name, value in UNLIMITED.items()}
 PRIVATE: Final = {"WEBHOOK_PRIVATE": "true", "PUSH_PRIVATE": "true"}  # whom it tells are the tests themselves
 SETTINGS: Final = {"": UNLIMITED | PRIVATE, "archiver": {"ARCHIVE_EVERY_S": "1"}}
 OPTIONS: Final = Options(store=Store.POSTGRES, scratch=True, free_ports=True, port=0, settings=SETTINGS)
@@ -91,7 +92,7 @@ class Cluster:
         return self.api_urls[0]
 
     def _urls(self, kind: str) -> list[str]:
-        names = sorted(unit.name for unit in self.stack.status().units if unit.name.rstrip("0123456789") == kind)
+        names = sorted(unit.name for unit in self.stack.status().units if kind_of(unit.name) == kind)
         return [f"http://127.0.0.1:{self.stack.port(name)}" for name in names]
 
     def heal(self) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import signal
-import socket
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from nottermost_chat.testing.running import wait_until
+from nottermost_chat.testing.process import free_port, tied
+from nottermost_chat.testing.running import SEEN_WITHIN_S, wait_until
 
 
 class OwnRedis:
@@ -17,7 +17,7 @@ class OwnRedis:
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder, self._options = folder, options
         self._process: Process | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def authority(self) -> str:
@@ -26,8 +26,8 @@ class OwnRedis:
     async def start(self, *options: str) -> None:
         """Start it, empty, and wait until it answers."""
         self._process = await asyncio.create_subprocess_exec(
-            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", "",
-            *self._options, *options, stdout=DEVNULL, stderr=DEVNULL,
+            *tied("redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
+            "--save", "", *self._options, *options, stdout=DEVNULL, stderr=DEVNULL,
         )  # fmt: skip
         await wait_until(self._answers)
 
@@ -36,7 +36,8 @@ class OwnRedis:
         process = await asyncio.create_subprocess_exec(
             "redis-cli", "-p", str(port or self.port), *words, stdout=asyncio.subprocess.PIPE
         )
-        out, _ = await process.communicate()
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            out, _ = await process.communicate()
         return out.decode().strip()
 
     def send(self, number: signal.Signals) -> None:
@@ -76,9 +77,3 @@ async def own_redis(folder: Path, *options: str) -> AsyncIterator[OwnRedis]:
         yield server
     finally:
         await server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

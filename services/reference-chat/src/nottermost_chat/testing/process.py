@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import random
+import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import httpx
+
+from nottermost_chat.stack.ports import find_free
 
 START_S: Final = 30.0  # a cold start takes about 2 s; a busy machine gets the rest
 STOP_S: Final = 30.0
@@ -51,7 +52,7 @@ class OwnChat(Chat, Protocol):
 class ChatProcess:
     """One chat process on one folder and port; at most one is alive at a time.
 
-    Everything goes by the id of the process that was started here.
+    Everything goes by the id of the process that was started here, and which does not outlive this one.
 
     Attributes:
         log: what the processes wrote, one after the other.
@@ -73,7 +74,7 @@ class ChatProcess:
         """
         self.data, self.port, self.log = data, port, log
         command = command or (str(Path(sys.executable).with_name("nottermost")), "chat", "run", "--empty")
-        self._command = (*command, "--data", str(data), "--port", str(port))
+        self._command = tied(*command, "--data", str(data), "--port", str(port))
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
 
@@ -167,10 +168,10 @@ async def running_process(
 
 def free_port() -> int:
     """A port on which nobody listens now, in a range that is not used for outgoing connections."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+    return find_free(set(), PORTS)
+
+
+def tied(*command: str) -> tuple[str, ...]:
+    """The command, killed by the kernel when this program ends, however it ends; where Linux's setpriv is."""
+    setpriv = shutil.which("setpriv")
+    return command if setpriv is None else (setpriv, "--pdeathsig", "KILL", *command)

@@ -1,23 +1,16 @@
 """Queues of a local SQS server, and how the SDK finds it."""
 
-from typing import Final
-
 from aiobotocore.session import AioSession
 
+from nottermost_chat.stack.servers import ACCOUNT, AWS_ACCOUNT
 from nottermost_chat.testing.servers import Address
 
-ACCOUNT: Final = "000000000000"
+__all__ = ["ACCOUNT", "remove_queues", "sqs_environment"]
 
 
 def sqs_environment(address: Address) -> dict[str, str]:
     """What the environment of a process holds that uses this server."""
-    return {
-        "AWS_ENDPOINT_URL_SQS": address.url,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",  # the name that botocore reads
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "localsecret",
-    }
+    return AWS_ACCOUNT | {"AWS_ENDPOINT_URL_SQS": address.url}
 
 
 async def remove_queues(session: AioSession, *urls: str) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 import psutil
 import pytest
 
-from nottermost_chat.stack.cluster import Options
+from nottermost_chat.stack.cluster import STATE_FILE, Options
 from nottermost_chat.stack.launcher import Stack
 from nottermost_chat.stack.servers import SERVERS
 
@@ -79,8 +79,11 @@ def end_servers(config: pytest.Config) -> None:
 
 
 def make_folder(prefix: str) -> Path:
-    """A folder that PostgreSQL may enter when root runs the tests: pytest's own are closed to all others."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    """A folder that PostgreSQL may enter when root runs the tests: pytest's own are closed to all others.
+
+    In a run it lies below the run's own, so that a cluster in it ends with the run at the latest.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=os.environ.get(FOLDER_VARIABLE)))
     folder.chmod(0o711)
     return folder
 
@@ -118,6 +121,6 @@ def _sweep() -> None:
 
 
 def _end(folder: Path) -> None:
-    for one in (folder / CLUSTER, folder):
-        Stack(one).down(volumes=True)
+    for state in (*folder.glob(f"*/{STATE_FILE}"), folder / STATE_FILE):
+        Stack(state.parent).down(volumes=True)
     shutil.rmtree(folder, ignore_errors=True)

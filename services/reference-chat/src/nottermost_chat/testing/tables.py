@@ -13,6 +13,7 @@ from nottermost_chat.adapters.dynamo_store import DynamoStore
 from nottermost_chat.adapters.dynamo_tables import declare
 from nottermost_chat.clock import Clock
 from nottermost_chat.metrics import Metrics
+from nottermost_chat.stack.servers import ACCESS_KEY, AWS_ACCOUNT, REGION, SECRET_KEY
 from nottermost_chat.testing.servers import Address
 from nottermost_conventions.tables import LOG, TEXTS, Table
 
@@ -21,13 +22,7 @@ Names = dict[Table, str]
 
 def dynamodb_environment(server: Address) -> dict[str, str]:
     """What a process needs in its environment to find this server."""
-    return {
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_DYNAMODB": server.url,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "localsecret",
-    }
+    return AWS_ACCOUNT | {"AWS_ENDPOINT_URL_DYNAMODB": server.url}
 
 
 @contextmanager
@@ -65,6 +60,6 @@ def shared_session() -> AioSession:
 def plain_client(server: Address) -> Any:
     """A client that blocks, for what stands around a test."""
     return botocore.session.get_session().create_client(
-        "dynamodb", region_name="us-east-1", endpoint_url=server.url, aws_access_key_id="local",
-        aws_secret_access_key="localsecret",
+        "dynamodb", region_name=REGION, endpoint_url=server.url, aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
     )  # fmt: skip

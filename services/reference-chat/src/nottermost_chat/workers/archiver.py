@@ -1,12 +1,12 @@
 """Writes what is said to the archive, with the text of now."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from nottermost_chat.adapters.store_log import BATCH_MAX
 from nottermost_chat.archive.rows import Row, rows_of
-from nottermost_chat.directory import ConversationRow, Directory
+from nottermost_chat.directory import Directory
 from nottermost_chat.model import Entry, LogRecord
 from nottermost_chat.ports import MessageStore
 
@@ -39,15 +39,12 @@ class Archiver:
         places = await self._directory.conversations.get_many(list(by_conversation))
         waiting: list[Row] = []
         for conversation_id, entries in by_conversation.items():
+            place = places.get(conversation_id)
+            workspace_id = place.workspace_id if place else None
             for start in range(0, len(entries), ENTRIES_AT_ONCE):
                 part = entries[start : start + ENTRIES_AT_ONCE]
-                workspace_id = workspace_of(places, conversation_id)
                 waiting += await rows_of(self._store, part, workspace_id=workspace_id)
                 if sum(len(row.text or "") for row in waiting) > ROWS_BYTES_MAX:
                     await self._archive.append(waiting)
                     waiting = []
         await self._archive.append(waiting)
-
-
-def workspace_of(places: Mapping[str, ConversationRow], conversation_id: str) -> str | None:
-    return places[conversation_id].workspace_id if conversation_id in places else None

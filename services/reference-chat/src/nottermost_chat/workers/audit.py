@@ -22,20 +22,13 @@ class Auditor:
         self._store, self._directory = store, directory
 
     async def handle(self, records: Sequence[LogRecord]) -> None:
+        kinds = (EntryKind.MEMBERSHIP, EntryKind.DELETE)
+        entries = [record.entry for record in records if not record.silent and record.entry.kind in kinds]
+        places = await self._directory.conversations.get_many(sorted({entry.conversation_id for entry in entries}))
         rows: list[AuditRow] = []
-        workspaces: dict[str, str | None] = {}
-        for record in records:
-            entry = record.entry
-            if record.silent or entry.kind not in (EntryKind.MEMBERSHIP, EntryKind.DELETE):
-                continue
-            if record.partial:
-                (entry,) = await self._store.entries(entry.conversation_id, entry.seq - 1, 1)
-            place = entry.conversation_id
-            if place not in workspaces:
-                conversation = await self._directory.conversations.get(place)
-                workspaces[place] = conversation.workspace_id if conversation else None
-            authors = await self._authors(entry)
-            rows += rows_of(entry, workspaces[place], authors)
+        for entry in entries:
+            place = places.get(entry.conversation_id)
+            rows += rows_of(entry, place.workspace_id if place else None, await self._authors(entry))
         if rows:
             await self._directory.audit.note(rows)
 

@@ -23,9 +23,9 @@ import msgspec
 import structlog
 
 from nottermost_chat import sketch
-from nottermost_chat.clock import Clock
-from nottermost_chat.directory import Directory
-from nottermost_chat.directory.counts import Advance, CountRow, Tally, day_of
+from nottermost_chat.clock import Clock, day_of
+from nottermost_chat.directory import ConversationRow, Directory
+from nottermost_chat.directory.counts import Advance, CountRow, Tally
 from nottermost_chat.errors import ChatError, Unavailable
 from nottermost_chat.metrics import Metrics
 from nottermost_chat.model import ConversationKind, Entry, EntryKind, LogRecord, Position
@@ -103,7 +103,9 @@ class Counter:
         counted = [record.entry for record in records if not record.silent and is_activity(record.entry)]
         users = await self._directory.accounts.users(sorted({entry.actor_id for entry in counted}))
         people = {user_id for user_id, user in users.items() if not user.bot}
-        places = {each: await self._place(each) for each in {entry.conversation_id for entry in counted}}
+        ids = sorted({entry.conversation_id for entry in counted})
+        rows = await self._directory.conversations.get_many(ids)
+        places = {each: self._place(rows.get(each)) for each in ids}
         seen: dict[tuple[str, str], set[str]] = {}
         sums: dict[tuple[str, str], Tally] = {}
         for entry in counted:
@@ -118,9 +120,8 @@ class Counter:
             for key, tally in sums.items()
         ]
 
-    async def _place(self, conversation_id: str) -> tuple[str, bool]:
+    def _place(self, row: ConversationRow | None) -> tuple[str, bool]:
         """The workspace's pseudonym, and whether it is a group or channel."""
-        row = await self._directory.conversations.get(conversation_id)
         if row is None:
             return self._pseudonyms.workspace(None), False
         return self._pseudonyms.workspace(row.workspace_id), row.kind is not ConversationKind.DIRECT

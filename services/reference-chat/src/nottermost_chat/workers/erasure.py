@@ -15,7 +15,7 @@ from nottermost_chat.errors import ChatError, MessageGone, NotFound
 from nottermost_chat.model import Entry, EntryKind
 from nottermost_chat.ports import AppendRequest, SearchRemoval, version_at
 from nottermost_chat.services import Services
-from nottermost_chat.workers.housekeeping import remove_files
+from nottermost_chat.workers.housekeeping import redact, remove_files
 
 PAGE: Final = 500  # entries read together
 
@@ -118,8 +118,8 @@ async def places_of(services: Services, user_id: str) -> list[str]:
         stays = await services.directory.privacy.stays(user_id)
         return list(dict.fromkeys(stay.conversation_id for stay in stays))
     found: list[str] = []
-    while page := await services.directory.retention.places(after=found[-1] if found else "", limit=PAGE):
-        found += [place.conversation_id for place in page]
+    while page := await services.directory.conversations.ids(after=found[-1] if found else "", limit=PAGE):
+        found += page
     return found
 
 
@@ -127,13 +127,8 @@ async def _redact(services: Services, entry: Entry) -> int:
     message = (await services.store.messages(entry.conversation_id, [entry.message_id])).get(entry.message_id)
     if message is None or message.redacted:
         return 0
-    done = await services.ingest.submit(
-        AppendRequest(
-            kind="redact", conversation_id=entry.conversation_id, actor_id=entry.actor_id,
-            op_id=f"redact:{entry.message_id}", message_id=entry.message_id, trusted=True,
-        )
-    )  # fmt: skip
-    await services.search.apply([], [SearchRemoval(entry.message_id, version_at(done.entry.position))])
+    done = await redact(services, entry)
+    await services.search.apply([], [SearchRemoval(entry.message_id, version_at(done.position))])
     return 1
 
 

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from nottermost_chat.directory import ExportRow, FileRow, FileStatus
-from nottermost_chat.errors import NotFound
+from nottermost_chat.errors import ChatError, NotFound
 from nottermost_chat.model import EntryKind
 from nottermost_chat.protocol import to_time
 from nottermost_chat.services import Services
@@ -22,10 +22,13 @@ logger = structlog.get_logger(__name__)
 
 
 async def run_pass(services: Services) -> None:
-    """Make what was asked for, and remove what was there long enough."""
+    """Make what was asked for, and remove what was there long enough; one that cannot be made does not stop the others."""
     privacy = services.directory.privacy
     for export in await privacy.open_exports():
-        await make_export(services, export)
+        try:
+            await make_export(services, export)
+        except ChatError as error:
+            logger.warning("export_failed", export_id=export.export_id, code=error.code)
     for export in await privacy.stale_exports():
         await services.blobs.delete(export.blob_key or "")
         await privacy.forget_export(export.export_id)
@@ -76,7 +79,7 @@ async def _documents(services: Services, user_id: str) -> dict[str, Any]:
         "devices": await directory.privacy.all_devices(user_id),
         "memberships": await directory.privacy.stays(user_id),
         "workspaces": [{"name": row.name, "role": role} for row, role in await directory.workspaces.of_user(user_id)],
-        "consents": await directory.privacy.consents(user_id),
+        "consents": await directory.consents.of_user(user_id),
         "notifications": await directory.privacy.notifications(user_id),
         "files": [row async for row in _uploads(services, user_id)],
     }

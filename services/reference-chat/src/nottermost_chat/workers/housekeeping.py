@@ -8,6 +8,7 @@ import structlog
 
 from nottermost_chat.actions.audit import noting
 from nottermost_chat.actions.files import thumbnail_key
+from nottermost_chat.clock import DAY_MS
 from nottermost_chat.directory import AuditAction
 from nottermost_chat.directory.audit import SYSTEM
 from nottermost_chat.errors import ChatError
@@ -16,9 +17,9 @@ from nottermost_chat.ports import AppendRequest
 from nottermost_chat.services import Services
 
 EVERY_S = 600
-UNREFERENCED_MS = 24 * 3600 * 1000  # longer than any send takes: an unreferenced text is a send that never came
-STALE_UPLOAD_MS = 24 * 3600 * 1000
-DELIVERIES_MS = 14 * 24 * 3600 * 1000  # as long as dead letters are kept
+UNREFERENCED_MS = DAY_MS  # longer than any send takes: an unreferenced text is a send that never came
+STALE_UPLOAD_MS = DAY_MS
+DELIVERIES_MS = 14 * DAY_MS  # as long as dead letters are kept
 PAGE = 200
 HELD_MAX = 10_000  # of what a legal hold keeps that is looked through for what it does not keep; the oldest come first
 
@@ -67,7 +68,7 @@ async def redact_deleted(services: Services) -> int:
     while entries := await _not_held(services, find, lambda entry: entry.conversation_id):
         for entry in entries:
             try:
-                await _redact(services, entry)
+                await _redact_with_media(services, entry)
                 done += 1
             except ChatError as error:
                 refused.add(entry.message_id)
@@ -75,9 +76,14 @@ async def redact_deleted(services: Services) -> int:
     return done
 
 
-async def _redact(services: Services, entry: Entry) -> None:
+async def _redact_with_media(services: Services, entry: Entry) -> None:
     await remove_media(services, entry.detail.file_ids, {entry.message_id})  # afterwards nothing leads to them
-    await services.ingest.submit(
+    await redact(services, entry)
+
+
+async def redact(services: Services, entry: Entry) -> Entry:
+    """Take the text of a message out for good; returns the entry that says so. Raises what ingest raises."""
+    done = await services.ingest.submit(
         AppendRequest(
             kind="redact",
             conversation_id=entry.conversation_id,
@@ -87,6 +93,7 @@ async def _redact(services: Services, entry: Entry) -> None:
             trusted=True,
         )
     )
+    return done.entry
 
 
 async def remove_stale_uploads(services: Services) -> None:

@@ -7,13 +7,15 @@ how far it came is the conversation's floor.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
 from itertools import takewhile
 from typing import Final
 
 import msgspec
 import structlog
 
-from nottermost_chat.archive.rows import DAY_MS, day_of, out_of_date, rows_of
+from nottermost_chat.archive.rows import out_of_date, rows_of
+from nottermost_chat.clock import DAY_MS, day_of
 from nottermost_chat.directory import PolicyRow
 from nottermost_chat.directory.retention import Place
 from nottermost_chat.model import Entry, EntryKind, Position
@@ -155,8 +157,6 @@ async def plan_expiry(services: Services, rules: Rules) -> AsyncIterator[Expiry]
 
 def _age_days(day: str, now_ms: int) -> int:
     """Whole days since the day ended."""
-    from datetime import date
-
     return (date.fromisoformat(day_of(now_ms)) - date.fromisoformat(day)).days - 1
 
 

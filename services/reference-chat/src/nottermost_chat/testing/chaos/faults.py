@@ -12,6 +12,8 @@ import msgspec
 import psycopg
 import redis
 
+from nottermost_chat.errors import StartError
+from nottermost_chat.stack.cluster import kind_of
 from nottermost_chat.stack.roles import ROLES
 from nottermost_chat.stack.servers import SERVERS
 from nottermost_chat.testing.chaos.sites import Layout, Site
@@ -73,7 +75,19 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _kill(name: str) -> Step:
-    return lambda site: site.stack.kill(name)
+    def act(site: Site) -> None:
+        _check_kept(site, name)
+        site.stack.kill(name)
+
+    return act
+
+
+def _check_kept(site: Site, name: str) -> None:
+    """Raises: StartError for a server of a scratch cluster: what it then lacks would be blamed on the chat."""
+    if kind_of(name) in SERVERS and site.stack.options().scratch:
+        raise StartError(
+            f"{name} of a scratch cluster keeps nothing and cannot be broken: use a cluster without `scratch`"
+        )
 
 
 def _stop(name: str) -> Step:
@@ -134,7 +148,8 @@ def _restart_all(kinds: Collection[str]) -> Step:
 
     def act(site: Site) -> None:
         for unit in [one.name for one in site.stack.status().units]:
-            if unit.rstrip("0123456789") in kinds:
+            if kind_of(unit) in kinds:
+                _check_kept(site, unit)
                 site.stack.stop(unit)
                 site.stack.start(unit)
 
@@ -211,7 +226,7 @@ def _server_faults() -> list[Fault]:
         Fault(name="clock-behind", title="clock of one ingest an hour behind",
               inject=_kill("ingest1"), follow=partial(_set_clock, ahead_s=-CLOCK_S), heal=_right_clock),
         *(
-            Fault(name=f"jump-{way}-{name.rstrip('0123456789')}",
+            Fault(name=f"jump-{way}-{kind_of(name)}",
                   title=f"clock of {of} jumps an hour {way} while it runs, and back",
                   inject=_jump(name, ahead_s=ahead_s), heal=_jump(name, ahead_s=0))
             for name, of, way, ahead_s in (

@@ -177,7 +177,7 @@ async def enlist_crowd(site: Site, workspace_id: str) -> list[str]:
 @asynccontextmanager
 async def _directory(site: Site) -> AsyncIterator[Directory]:
     environment = site.stack.environment()
-    settings, secrets = load_settings(_ours(environment)), load_secrets(environment)
+    settings, secrets = load_settings(environment), load_secrets(environment)
     server = backends.database_server(settings, secrets)
     async with backends.closing(await Directory.open(server, Clock(), Metrics())) as directory:
         yield directory
@@ -185,10 +185,6 @@ async def _directory(site: Site) -> AsyncIterator[Directory]:
 
 def _clock_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.clock"
-
-
-def _ours(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("NOTTERMOST_")}
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,7 +1,6 @@
-"""Secrets of webhooks at rest: the server has to sign with them, so they are encrypted, not hashed."""
+"""Secrets at rest that the server has to tell or to sign with: encrypted, as a hash would not do."""
 
 import base64
-import binascii
 import os
 from pathlib import Path
 from typing import Final
@@ -40,7 +39,7 @@ class SecretBox:
                 write_private_file(path, base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)))
             return cls(_parse(path.read_text("ascii")))
         except OSError as error:
-            raise StartError(f"{path} cannot be used ({error.strerror}): it encrypts secrets of webhooks") from error
+            raise StartError(f"{path} cannot be used ({error.strerror}): its key encrypts secrets") from error
 
     def seal(self, secret: str, name: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -56,9 +55,10 @@ class SecretBox:
 
 def _parse(text: str) -> bytes:
     """Raises StartError, without the key in its sentence."""
+    bare = text.strip()
     try:
-        key = base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
-    except (binascii.Error, ValueError):
+        key = base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+    except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
         raise StartError("webhook_key has to be 32 bytes in base64url")
