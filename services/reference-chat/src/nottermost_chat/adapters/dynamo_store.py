@@ -285,7 +285,7 @@ class DynamoStore:
     async def records(self, conversation_id: str, after_seq: int, limit: int) -> list[LogRecord]:
         rows, texts = await asyncio.gather(
             self._entry_rows(conversation_id, after_seq, limit),
-            self._texts_between(conversation_id, MESSAGES, after_seq + 1, after_seq + limit),
+            self._texts_between(conversation_id, after_seq + 1, after_seq + limit),
         )
         about = {(conversation_id, row.entry.message_id) for row in rows if row.entry.kind in NAMED_RECORDS}
         known = {(conversation_id, row.entry.message_id): row for row in rows if row.entry.kind is EntryKind.MESSAGE}
@@ -340,7 +340,7 @@ class DynamoStore:
         if thread_id is None:
             rows, texts = await asyncio.gather(
                 self._rows_between(conversation_id, streams, first, last, limit=limit, newest_first=newest_first),
-                self._texts_between(conversation_id, streams, first, last, limit=limit, newest_first=newest_first),
+                self._texts_between(conversation_id, first, last, limit=limit, newest_first=newest_first),
             )
         else:
             rows = await self._thread_rows(conversation_id, thread_id, first, last, limit, newest_first=newest_first)
@@ -437,22 +437,15 @@ class DynamoStore:
         return rows[:limit]
 
     async def _texts_between(
-        self, conversation_id: str, streams: Iterable[Stream], first: int, last: int, *, limit: int | None = None,
-        newest_first: bool = False,
-    ) -> dict[Key, Text]:  # fmt: skip
-        """The texts of these seqs, read beside their rows. A message has one at most, so a page has as many as asked."""
-        if first > last:
-            return {}
-        parts = await asyncio.gather(
-            *(
-                self._tables.query(
-                    TEXTS, conversation_id, place(stream, first), place(stream, last) + LAST, limit=limit,
-                    newest_first=newest_first, only=("preview", "has_more"),
-                )
-                for stream in streams
-            )
-        )  # fmt: skip
-        return {read_key(TEXTS, item): read_text(item) for part in parts for item in part}
+        self, conversation_id: str, first: int, last: int, *, limit: int | None = None, newest_first: bool = False
+    ) -> dict[Key, Text]:
+        """The texts of these seqs that are no replies, read beside their rows. A message has one at most, so a page
+        has as many as are asked for."""
+        low, high = place(Stream.MESSAGE, first), place(Stream.MESSAGE, last) + LAST
+        items = await self._tables.query(
+            TEXTS, conversation_id, low, high, limit=limit, newest_first=newest_first, only=("preview", "has_more")
+        )
+        return {read_key(TEXTS, item): read_text(item) for item in items}
 
     async def _rows_at(self, keys: Iterable[Key]) -> list[Row]:
         """Rows by their keys, in that order; those that are gone are left out."""
