@@ -240,7 +240,8 @@ async def test_the_index_is_made_again_from_the_log(world: World) -> None:
 
     done = await replay(sources, "indexer", since)
 
-    assert (done.records, done.refused) == (5, 0)
+    assert done.records >= 5  # more when the log was away and some were published again
+    assert done.refused == 0
     assert await world.found("apple", place) == {after[2].message_id}
     assert await world.found("banana", place) == {after[0].message_id}
     assert await sources.log.lag(Indexer.group) == lag

@@ -113,7 +113,7 @@ async def test_a_gateway_that_stays_away_lapses_only_if_something_was_handled(be
     """Away longer than it is waited for: nobody waits any more, and it learns on its return what it missed."""
     delivery = await bench.fanout()
     wire = await bench.wire()
-    inbox = await bench.gateway("one", wire.address)
+    inbox, _ = await bench.gateway("one", wire.address), await bench.gateway("other")
 
     async def leave() -> None:
         wire.freeze()
@@ -126,7 +126,7 @@ async def test_a_gateway_that_stays_away_lapses_only_if_something_was_handled(be
     await delivery.deliver("one", make_items(1))
     assert (inbox.shown(), inbox.lapses) == ([1], 0)
     await leave()
-    assert await delivery.gateways() == []  # a record is handled, for whoever is there
+    assert await delivery.gateways() == ["other"]  # a record is handled, for whoever is there
     wire.thaw()
     await until(inbox.has_lapsed)
     await delivery.deliver("one", make_items(1, 3))
@@ -137,14 +137,63 @@ async def test_a_delivery_to_a_gateway_that_has_just_left_makes_it_lapse(bench: 
     """It was there when the gateways were listed, and gone when its part was handed over."""
     delivery = await bench.fanout()
     wire = await bench.wire()
-    inbox = await bench.gateway("one", wire.address)
-    assert await delivery.gateways() == ["one"]
+    inbox, _ = await bench.gateway("one", wire.address), await bench.gateway("other")
+    assert await delivery.gateways() == ["one", "other"]
     wire.freeze()
     wire.cut()
     await until_gone(delivery)
     await delivery.deliver("one", make_items(1))
     wire.thaw()
     await until(inbox.has_lapsed)
+
+
+async def test_a_fanout_that_no_gateway_reaches_leaves_the_log_to_another(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off without a word from its last gateway: what that one did not take is not handled, here, and nobody lapses."""
+    monkeypatch.setattr(delivery_server, "SILENT_S", 0.2)
+    monkeypatch.setattr(delivery_server, "ALONE_S", 0.2)
+    delivery = await bench.fanout(lapse_s=60)
+    wire = await bench.wire()
+    inbox = await bench.gateway("one", wire.address)
+    reads: list[str] = []
+
+    async def read() -> None:
+        reads.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            reads.append("ended")
+
+    async with running(asyncio.create_task(delivery.while_reached(read))):
+        await until(lambda: reads == ["begun"])
+        wire.freeze()
+        for refused in (delivery.deliver("one", make_items(1)), delivery.gateways()):
+            with pytest.raises(Unavailable, match="no gateway reaches"):
+                await refused
+        await until(lambda: reads == ["begun", "ended"])
+        wire.thaw()
+        await until(lambda: reads == ["begun", "ended", "begun"])
+        await delivery.deliver("one", make_items(2))
+    assert inbox.lapses == 0
+    assert inbox.shown()[-2:] == [1, 2]
+
+
+async def test_a_single_gateway_may_be_restarted(bench: Bench) -> None:
+    """Back within two seconds, nothing has changed: what it did not take it gets."""
+    delivery = await bench.fanout()
+    wire = await bench.wire()
+    inbox = await bench.gateway("one", wire.address)
+    reading = asyncio.create_task(delivery.while_reached(read_for_ever))
+    async with running(reading):
+        wire.freeze()
+        wire.cut()
+        await until_gone(delivery)
+        wire.thaw()
+        await until_back(delivery)
+        await delivery.deliver("one", make_items(1))
+        assert not reading.done()
+    assert (inbox.shown(), inbox.lapses) == ([1], 0)
 
 
 async def test_a_stopped_gateway_delays_once(bench: Bench) -> None:
@@ -311,8 +360,12 @@ class Taking(Inbox):
         self.at_once -= 1
 
 
-async def until_gone(delivery: GatewayDelivery) -> None:
-    await until(lambda: not delivery.connected)
+async def read_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def until_gone(delivery: GatewayDelivery, gateway_id: str = "one") -> None:
+    await until(lambda: gateway_id not in delivery.connected)
 
 
 async def until_back(delivery: GatewayDelivery, gateway_id: str = "one") -> None:

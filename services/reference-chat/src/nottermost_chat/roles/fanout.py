@@ -40,5 +40,6 @@ async def run(process: Process) -> AsyncIterator[int]:
 
         await stack.enter_async_context(serving_operations(process, ready))
         await delivery.settle()
-        await stack.enter_async_context(working(fanout=log.consume(process.role, handle, from_end=True)))
+        reading = delivery.while_reached(lambda: log.consume(process.role, handle, from_end=True))
+        await stack.enter_async_context(working(fanout=reading))
         yield port

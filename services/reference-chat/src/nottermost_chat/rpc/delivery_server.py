@@ -1,12 +1,14 @@
 """Delivery to gateways that dialled this fan-out.
 
 A record counts as handled for a gateway when it took it, or when it is sure to resume: every
-gateway that returns is told whether anything was handled that did not come to it.
+gateway that returns is told whether anything was handled that did not come to it. When the last one
+has gone nothing is handled any more: it may well live and be cut off from here alone, and then it is
+another fan-out's turn (`while_reached`).
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -29,7 +31,10 @@ from nottermost_chat.rpc.v1 import fanout_pb2_grpc
 QUEUE_ITEMS_MAX: Final = 10_000  # waiting or unacknowledged, for one gateway; above it the gateway has lapsed:
 QUEUE_BYTES_MAX: Final = 16 * 1024 * 1024  # to resume is cheaper than to catch up, and a hundred of them fit
 KEEP_S: Final = 1.0  # a gateway whose stream broke has that long to return and go on where it was
+SILENT_S: Final = 3.0  # without a heartbeat, of which a gateway sends one a second: it is gone, or cut off
+ALONE_S: Final = 2.0  # a single gateway that is restarted is back by then
 SETTLE_S: Final = 6.0  # gateways look for a new fan-out every 5 s
+ALONE: Final = "no gateway reaches this fan-out any more: another one takes over"
 STOPPING: Final = "this fan-out is stopping: another one takes over"
 ENCODED_MAX: Final = 1_024  # records remembered in their encoding: each goes to many gateways
 
@@ -105,7 +110,12 @@ class Outgoing:
         self.wake, self.ended = asyncio.Event(), asyncio.Event()
 
     async def read(self, requests: AsyncIterator[pb.DeliverRequest]) -> None:
-        async for message in requests:
+        """Ends with the stream. Raises TimeoutError when it falls silent."""
+        while True:
+            async with asyncio.timeout(SILENT_S):
+                message = await anext(requests, None)
+            if message is None:
+                return
             self._session.acknowledge(message.taken)
             if message.beat:
                 self._beat = message.beat
@@ -142,6 +152,8 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         self._unharmed: set[str] = set()  # gateways that left, and nothing was handled since
         self._begun = False  # something was handled
         self._draining = False
+        self._reached, self._deserted = asyncio.Event(), asyncio.Event()  # a gateway is here; the last one has gone
+        self._reached.set()  # where there never was one nobody is cut off
         self._encoded: OrderedDict[int, tuple[LogRecord, bytes]] = OrderedDict()
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -160,6 +172,23 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         """
         await asyncio.sleep(SETTLE_S)
 
+    async def while_reached(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this, but for the times when all gateways that were here are gone for long; it is cancelled meanwhile."""
+        while True:
+            await self._reached.wait()
+            await until_one_ends(work(), self._is_alone())
+            logger.warning("no_gateway")
+
+    async def _is_alone(self) -> None:
+        """Returns when the last gateway has gone and none has come for a while."""
+        while True:
+            await self._deserted.wait()
+            try:
+                async with asyncio.timeout(ALONE_S):
+                    await self._reached.wait()
+            except TimeoutError:
+                return
+
     @property
     def connected(self) -> list[str]:
         """Gateways that are there, or whose return is waited for."""
@@ -174,9 +203,9 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         return self.connected
 
     async def deliver(self, gateway_id: str, items: Sequence[DeliveryItem]) -> None:
-        self._check_open()
         self._begun = True
         for part in _split([self._pack(item) for item in items]):
+            self._check_open()
             session = self._sessions.get(gateway_id)
             if session is None:
                 self._unharmed.discard(gateway_id)
@@ -193,6 +222,8 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         """Nobody is listed any more, which must not look like everybody being served."""
         if self._draining:
             raise Unavailable(STOPPING)
+        if self._deserted.is_set():
+            raise Unavailable(ALONE)
 
     def _pack(self, item: DeliveryItem) -> pb.Delivery:
         record = item.record
@@ -224,10 +255,14 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         self._remove(session)
 
     def _leave(self, session: Session) -> None:
-        """Its stream broke and it did not return."""
-        if not session.waiting:
+        """Its stream broke and it did not return. What the last one has not acknowledged is not handled."""
+        alone = len(self._sessions) == 1
+        if alone or not session.waiting:
             self._unharmed.add(session.gateway_id)
-        self._remove(session)
+        if alone:
+            self._reached.clear()
+            self._deserted.set()
+        self._remove(session, Unavailable(ALONE) if alone else None)
 
     def _remove(self, session: Session, error: ChatError | None = None) -> None:
         self._sessions.pop(session.gateway_id, None)
@@ -242,11 +277,15 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         if self._draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, STOPPING)
         session, welcome = self._welcome(first.gateway_id)
+        self._deserted.clear()
+        self._reached.set()
         stream = session.stream = Outgoing(session)
         logger.info("gateway_connected", gateway=first.gateway_id, resumed=welcome.resumed, missed=welcome.missed)
         try:
             await context.write(pb.DeliverResponse(welcome=welcome))
             await until_one_ends(stream.read(requests), stream.write(context), stream.ended.wait())
+        except TimeoutError:
+            logger.warning("gateway_silent", gateway=first.gateway_id)
         finally:
             if session.stream is stream and self._sessions.get(session.gateway_id) is session:
                 session.stream = None
