@@ -179,6 +179,20 @@ async def test_a_fanout_that_no_gateway_reaches_leaves_the_log_to_another(
     assert inbox.shown()[-2:] == [1, 2]
 
 
+async def test_the_first_of_those_that_go_takes_nothing_with_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are cut off, one is noticed before the other: what was for that one alone is not handled either."""
+    monkeypatch.setattr(delivery_server, "SILENT_S", 0.2)
+    delivery = await bench.fanout(lapse_s=60)
+    wire = await bench.wire()
+    for name in ("one", "two"):
+        await bench.gateway(name, wire.address)
+    wire.freeze()
+    waiting = [asyncio.ensure_future(delivery.deliver(name, make_items(1))) for name in ("one", "two")]
+    for each in waiting:
+        with pytest.raises(Unavailable, match="no gateway reaches"):
+            await each
+
+
 async def test_a_single_gateway_may_be_restarted(bench: Bench) -> None:
     """Back within two seconds, nothing has changed: what it did not take it gets."""
     delivery = await bench.fanout()

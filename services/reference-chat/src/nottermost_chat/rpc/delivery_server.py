@@ -255,8 +255,8 @@ class GatewayDelivery(fanout_pb2_grpc.FanoutServiceServicer):
         self._remove(session)
 
     def _leave(self, session: Session) -> None:
-        """Its stream broke and it did not return. What the last one has not acknowledged is not handled."""
-        alone = len(self._sessions) == 1
+        """Its stream broke and it did not return. What the last ones have not acknowledged is not handled."""
+        alone = all(each.stream is None for each in self._sessions.values())  # cut off, they go within a second
         if alone or not session.waiting:
             self._unharmed.add(session.gateway_id)
         if alone:
