@@ -24,7 +24,7 @@ work = part.run_history
 """
 ROUTING = """
 from nottermost_chat.bench import routing as part
-part.PER_S, part.SECONDS, part.WARM_UP = 100, 8.0, 100
+part.PER_S, part.SECONDS, part.WARM_UP, part.AWAY_AFTER_S, part.REST_S = 100, 5.0, 50, 1.0, 1.5
 work = part.run_routing
 """
 RPC = """
