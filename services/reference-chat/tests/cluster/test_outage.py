@@ -65,6 +65,17 @@ def test_an_outage_lasts_until_the_last_late_message_is_seen() -> None:
     assert round(outage.slowest_s, 6) == 5.0
 
 
+def test_what_comes_after_a_calm_is_counted_apart() -> None:
+    """Late for 2 s, then right for 3 s and more: a slow second after that is told, and does not lengthen the outage."""
+    late = message(1000, 101.0, 101.1, ann=102.5, bob=102.5)
+    again = message(3000, 110.2, 110.3, ann=112.0, bob=112.0)
+    outage = measure(*steady(0, 95.0, 50), late, *steady(2000, 102.6, 70), again, *steady(4000, 111.0, 90))
+    assert (round(outage.normal_s or 0.0, 6), outage.relapsed_s) == (2.5, 1.0)
+    soon = message(3000, 104.2, 104.3, ann=106.0, bob=106.0)
+    outage = measure(*steady(0, 95.0, 50), late, soon, *steady(4000, 106.1, 90))
+    assert (round(outage.normal_s or 0.0, 6), outage.relapsed_s) == (6.0, 0.0)
+
+
 def test_a_message_that_nobody_sees_is_an_outage() -> None:
     """A second in which nothing was seen lasts to its end; with nothing after it, to the end of all."""
     lost = [message(1000 + number, 101.0 + number, None) for number in range(3)]
@@ -84,7 +95,8 @@ def test_refused_is_not_unknown() -> None:
 
 def make_phase(number: int, result: Result = Result.VALID, *, normal_s: float | None = 1.0, amiss: str = "") -> Phase:
     outage = Outage(
-        first_s=0.5, normal_s=normal_s, slowest_s=1.0, ack_gap_s=0.2, before_s_p99=0.1, acked=10, unknown=0, refused=0
+        first_s=0.5, normal_s=normal_s, relapsed_s=1.0, slowest_s=1.0, ack_gap_s=0.2, before_s_p99=0.1, acked=10,
+        unknown=0, refused=0,
     )  # fmt: skip
     verdict = Verdict(result, "5 | violations\nof all kinds", {}, ())
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -109,7 +121,7 @@ def test_a_row_tells_what_is_wrong() -> None:
     """A verdict that is no pass has its reason, in one line of the table; too long is said."""
     row = render_row(make_phase(0, Result.UNKNOWN, normal_s=None))
     assert "**unknown**: 5 / violations of all kinds" in row
-    assert "never (too long)" in row
+    assert "never, later 1 s (too long)" in row
     assert "\n" not in row
 
 

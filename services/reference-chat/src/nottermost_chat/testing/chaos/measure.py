@@ -13,6 +13,7 @@ from nottermost_chat.testing.history import Acknowledged, Refused, Seen, SendKey
 WINDOW_S: Final = 1.0
 NORMAL_S_MIN: Final = 1.0  # a delivery below it is normal on a machine that runs everything at once
 NORMAL_RATIO: Final = 3.0  # ... and above it up to three times what was before
+CALM_S: Final = 3.0  # so long every window has to be normal before delivery counts as back
 SIGHTINGS_MIN: Final = 20  # of a window: fewer have no p99
 
 
@@ -22,7 +23,8 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         first_s: until a message that was sent after the fault began was acknowledged and seen by every device that
             follows its conversation, on both gateways; None: none was.
-        normal_s: until the p99 of deliveries was normal again and stayed so, 0.0: it always was; None: it was not.
+        normal_s: until the p99 of deliveries was normal again for a while, 0.0: it always was; None: it was not.
+        relapsed_s: how many seconds of sending were not normal after that.
         slowest_s: the longest that a message sent after the fault began took to a device; None: none arrived.
         ack_gap_s: the longest time without any acknowledgement.
         before_s_p99: of deliveries before the fault began; None: too few.
@@ -31,6 +33,7 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
 
     first_s: float | None
     normal_s: float | None
+    relapsed_s: float
     slowest_s: float | None
     ack_gap_s: float
     before_s_p99: float | None
@@ -62,9 +65,11 @@ def measure_outage(
         delay for send in sends.values() if send.sent < began for delay in _delays(send) if send.sent + delay < began
     ]
     before_s = quantile(before, 0.99) if len(before) >= SIGHTINGS_MIN else None
+    normal_s, relapsed_s = _normal(after, began, ended, max(NORMAL_S_MIN, NORMAL_RATIO * (before_s or 0.0)))
     return Outage(
         first_s=_first(after, followers, began),
-        normal_s=_normal(after, began, ended, max(NORMAL_S_MIN, NORMAL_RATIO * (before_s or 0.0))),
+        normal_s=normal_s,
+        relapsed_s=relapsed_s,
         slowest_s=max((delay for send in after.values() for delay in _delays(send)), default=None),
         ack_gap_s=_ack_gap(sends, began, ended),
         before_s_p99=before_s,
@@ -110,18 +115,22 @@ def _first(after: Mapping[SendKey, Send], followers: Mapping[str, frozenset[str]
     return min(through, default=None)
 
 
-def _normal(after: Mapping[SendKey, Send], began: float, ended: float, normal_s: float) -> float | None:
+def _normal(after: Mapping[SendKey, Send], began: float, ended: float, normal_s: float) -> tuple[float | None, float]:
+    """Until when delivery was not normal, and how many seconds of sending were not once more."""
     windows: dict[int, list[Send]] = defaultdict(list)
     for send in after.values():
         windows[int((send.sent - began) / WINDOW_S)].append(send)
-    slow = 0.0
+    slow, relapsed_s = 0.0, 0.0
     for number, sends in sorted(windows.items()):
         delays = [delay for send in sends for delay in _delays(send)]
-        if delays and quantile(delays, 0.99) > normal_s:
-            slow = max(slow, *(send.sent + delay - began for send in sends for delay in _delays(send)))
-        elif not delays:
-            slow = max(slow, (number + 1) * WINDOW_S)
-    return slow if slow < ended - began else None
+        if delays and quantile(delays, 0.99) <= normal_s:
+            continue
+        if slow and number * WINDOW_S >= slow + CALM_S:
+            relapsed_s += WINDOW_S
+            continue
+        arrived = [send.sent + delay - began for send in sends for delay in _delays(send)]
+        slow = max(slow, *arrived) if arrived else max(slow, (number + 1) * WINDOW_S)
+    return (slow if slow < ended - began else None), relapsed_s
 
 
 def _ack_gap(sends: Mapping[SendKey, Send], began: float, ended: float) -> float:

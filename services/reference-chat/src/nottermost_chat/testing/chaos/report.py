@@ -10,6 +10,7 @@ import psutil
 
 from nottermost_chat.testing.chaos.faults import Fault
 from nottermost_chat.testing.chaos.found import FOUND_S, SAMPLE_MAX
+from nottermost_chat.testing.chaos.measure import Outage
 from nottermost_chat.testing.chaos.run import RATE_PER_S, Phase
 
 PATH: Final = Path("docs/chaos.md")
@@ -25,7 +26,7 @@ INTRODUCTION: Final = f"""\
 Ten people with twelve devices, in five direct conversations, two groups of ten and a channel of 310, send {RATE_PER_S:.0f} messages a second in all (a fifth of it on DynamoDB Local), edit, react and read history through the load balancer; two further devices record raw frames, and one takes nothing. All servers have fsync on. After six seconds something breaks; it is healed, everything drains, and people who signed in anew read every conversation over REST and socket. The history checker (`nottermost_chat.testing.history`) judges what was sent, acknowledged, seen and read: **valid**: nothing lost, twice, out of order or from nowhere; **invalid**: something was, and the row says what; **unknown**: the run proves nothing.
 
 - *first message through*: from the fault until a message that was sent after it was acknowledged and seen by every device in its conversation; the devices are spread over both gateways.
-- *normal again*: until the p99 of deliveries, by second of sending, is below 1 s (or three times what it was before) and stays there. A consumer that takes its share of the log back when its fault is healed makes that share a second late once more, and this counts: *slowest delivery* tells how long the fault itself was felt.
+- *normal again*: until the p99 of deliveries, by second of sending, is below 1 s (or three times what it was before), for three seconds at least. *Later n s* were not, of the seconds after that: above all a consumer that takes its share of the log back when its fault is healed makes that share a second late.
 - *aim*: 10 s for one of two of a role, 15 s for a broker or a server with a standby; where there is but one, delivery can be back only after it is healed (*all runs again*).
 - *slowest delivery*: the longest that any message sent after the fault took to any device.
 - *unknown* sends got neither an acknowledgement nor a refusal before everybody gave up; each is stored once or not at all.
@@ -49,7 +50,7 @@ def render_row(phase: Phase) -> str:
     outage, fault = phase.outage, phase.fault
     verdict = f"**{phase.result}**" + ("" if phase.result == "valid" else f": {_reason(phase)}")
     figures = ("–",) * 5 if outage is None else (
-        _seconds(outage.first_s), _seconds(outage.normal_s) + ("" if phase.within_aim is not False else " (too long)"),
+        _seconds(outage.first_s), _tell_normal(outage) + ("" if phase.within_aim is not False else " (too long)"),
         _seconds(outage.slowest_s), _seconds(outage.ack_gap_s), f"{outage.acked} / {outage.unknown} / {outage.refused}",
     )  # fmt: skip
     first, normal, slowest, gap, sends = figures
@@ -59,6 +60,10 @@ def render_row(phase: Phase) -> str:
         f"{phase.load:.0f}", f"{phase.at:%Y-%m-%d}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _tell_normal(outage: Outage) -> str:
+    return _seconds(outage.normal_s) + (f", later {outage.relapsed_s:.0f} s" if outage.relapsed_s else "")
 
 
 def name_missed(phases: Iterable[Phase]) -> str:
