@@ -20,7 +20,7 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option(help="Where the cluster keeps its data, logs and secrets.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-FOLDER = Path("data/stack")
+FOLDER = Path("cluster")  # not below `data`, which is private: PostgreSQL, which refuses root, has to pass
 POLL_S = 0.2
 
 
