@@ -32,6 +32,7 @@ WARM_UP_S = 1.0
 SETTLE_S = 3.0
 LAST_ARRIVE_S = 1.0
 LATE_ARRIVE_S = 15.0  # a busy machine is slow: what is late is counted as late, not as missing
+SAMPLE_MIN = 10  # messages: a server too slow for these in `SECONDS` is measured for longer
 TURNS = 3
 
 Ports = int | Sequence[int]  # several gateways take turns
@@ -145,6 +146,7 @@ async def measure_sends(port: Ports, crowd: Crowd, turn: str) -> tuple[float, li
     await asyncio.sleep(WARM_UP_S)
     counting, started = True, time.perf_counter()
     await asyncio.sleep(SECONDS)
+    await _wait_until(lambda: done >= SAMPLE_MIN)
     counting, seconds = False, time.perf_counter() - started
     for client in clients:
         client.close()
@@ -206,14 +208,12 @@ async def measure_latency(port: Ports, tokens: list[str], crowd: Crowd, per_s: f
     def send(index: int, at: float) -> None:
         number = index % SENDERS
         key = f"l{turn}-{index}-{'ab'[number % 2]}"
-        if index > per_s * WARM_UP_S:
+        if index >= round(per_s * WARM_UP_S):
             intended[key] = at
         clients[number].send(make_send(crowd.directs[number // 2], key, BODY))
 
-    await _send_open_loop(per_s, WARM_UP_S + SECONDS, send)
-    deadline = time.monotonic() + LATE_ARRIVE_S
-    while len(waits) < len(intended) and time.monotonic() < deadline:  # noqa: ASYNC110 - sockets tell nobody how many came
-        await asyncio.sleep(0.05)
+    await _send_open_loop(per_s, WARM_UP_S, send)
+    await _wait_until(lambda: len(waits) >= len(intended))
     for client in clients:
         client.close()
     return Latency(sorted(waits), sorted(acked), len(intended) - len(waits))
@@ -248,6 +248,7 @@ async def measure_deliveries(port: Ports, tokens: Sequence[str], channel: str) -
     await asyncio.sleep(WARM_UP_S)
     before, started = sum(client.frames for client in clients), time.perf_counter()
     await asyncio.sleep(SECONDS)
+    await _wait_until(lambda: sum(client.frames for client in clients) - before >= SAMPLE_MIN * len(tokens))
     got, seconds = sum(client.frames for client in clients) - before, time.perf_counter() - started
     rate = got / seconds
     for client in numbers:
@@ -270,7 +271,8 @@ async def measure_deliveries(port: Ports, tokens: Sequence[str], channel: str) -
         keys[f"h{index}"] = at
         clients[index % CHANNEL_SENDERS].send(make_send(channel, f"h{index}", BODY))
 
-    await _send_open_loop(half, SECONDS, send)
+    await _send_open_loop(half, 0.0, send)
+    await _wait_until(lambda: len(waits) >= len(keys) * len(watchers))
     for client in clients:
         client.close()
     waits.sort()
@@ -281,9 +283,10 @@ async def measure_deliveries(port: Ports, tokens: Sequence[str], channel: str) -
     ]
 
 
-async def _send_open_loop(per_s: float, seconds: float, send: Callable[[int, float], None]) -> None:
+async def _send_open_loop(per_s: float, warm_up_s: float, send: Callable[[int, float], None]) -> None:
     """Call `send(index, intended time)` at a fixed rate, late ones at once, and wait for what is under way."""
-    started, index, total = time.perf_counter(), 0, round(per_s * seconds)
+    total = round(per_s * warm_up_s) + max(SAMPLE_MIN, round(per_s * SECONDS))
+    started, index = time.perf_counter(), 0
     while index < total:
         now = time.perf_counter()
         while index < total and started + index / per_s <= now:
@@ -291,6 +294,13 @@ async def _send_open_loop(per_s: float, seconds: float, send: Callable[[int, flo
             index += 1
         await asyncio.sleep(0.001)  # less is 0 to uvloop, and a client that spins starves the server of its core
     await asyncio.sleep(LAST_ARRIVE_S)
+
+
+async def _wait_until(done: Callable[[], bool]) -> None:
+    """Until it is so, or `LATE_ARRIVE_S` are over."""
+    deadline = time.monotonic() + LATE_ARRIVE_S
+    while not done() and time.monotonic() < deadline:  # noqa: ASYNC110 - sockets tell nobody how many came
+        await asyncio.sleep(0.05)
 
 
 async def measure_bare_loop(server: RunningServer) -> float:
