@@ -84,7 +84,7 @@ chaos: .venv/.dev servers ## break everything in turn under load and write docs/
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt
 	@$(COMPILE) $(ARGS) --group install --extra cluster -c requirements/run.txt $(PYPROJECTS) -o requirements/cluster.txt
-	@$(COMPILE) $(ARGS) --group install --group dev --extra cluster -c requirements/cluster.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) --group install --group dev --extra cluster --extra policy-pack --override requirements/overrides.txt -c requirements/cluster.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
 
 ci: ## exactly what CI runs
 	@.ci/run

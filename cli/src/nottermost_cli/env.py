@@ -3,14 +3,25 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nottermost_conventions import ExitCode, NottermostError
+from nottermost_cli.env_shared import (
+    DryRun,
+    Env,
+    Json,
+    StackName,
+    ask,
+    need_platform,
+    print_json,
+    print_lines,
+    progress,
+    say,
+)
+from nottermost_conventions import ExitCode
 
 if TYPE_CHECKING:
     from nottermost_platform.preview import Preview
@@ -20,21 +31,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Env = Annotated[str, typer.Argument(help="dev, staging, prod or pr-NUMBER.")]
-StackName = Annotated[str | None, typer.Option("--stack", help="This stack alone, in each of its regions.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan that the real run follows, and do nothing.")]
 Graphs = Annotated[Path | None, typer.Option(help="Where the reviewed graphs are. [default: platform/graphs]")]
 BreakGlass = Annotated[
     str | None,
     typer.Option(metavar="REASON", help="Change production without the pipeline; the reason is kept for good."),
 ]
-
-
-class NotInstalled(NottermostError):
-    """The platform's packages are not part of the set that runs the chat."""
-
-    code = "not_installed"
 
 
 @app.command()
@@ -48,19 +49,19 @@ def graph(
 
     Example: nottermost env graph prod --stack data --json
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.graph import encode, load_environment
     from nottermost_platform.preview import select_stack
     from nottermost_platform.render import render_graph
     from nottermost_platform.targets import find_targets
 
     find_targets(env, stack)
-    with _progress(f"capturing {env}"):
+    with progress(f"capturing {env}"):
         found = select_stack(load_environment(env, stack=stack, unknown=unknown), stack)
     if json:
         sys.stdout.buffer.write(encode(found))
         return
-    _print_lines(render_graph(found))
+    print_lines(render_graph(found))
 
 
 @app.command()
@@ -81,7 +82,7 @@ def preview(
 
     Example: nottermost env preview prod --expect-no-changes
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.preview import GOLDEN, preview_environment
     from nottermost_platform.preview import accept as accept_graph
     from nottermost_platform.render import render_markdown, render_preview
@@ -95,14 +96,14 @@ def preview(
     if accept and env.startswith("pr-") and env != FIXTURE:
         raise WrongUsage(f"{env} is temporary: reviewed graphs are kept of dev, staging, prod and {FIXTURE}")
     golden = graphs or GOLDEN
-    with _progress(f"capturing {env}"):
+    with progress(f"capturing {env}"):
         found, result = preview_environment(env, stack=stack, golden=golden)
     if json:
-        _print_json(result)
+        print_json(result)
     elif markdown:
         print(render_markdown(result))
     else:
-        _print_lines(render_preview(result))
+        print_lines(render_preview(result))
     _stop_at_findings(result)
     if accept:
         for path in accept_graph(found, stack=stack, golden=golden):
@@ -122,7 +123,7 @@ def diff(
 
     Example: nottermost env diff staging prod --stack data
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.environments import compare_environments, read_domains
     from nottermost_platform.graph import load_environment
     from nottermost_platform.preview import select_stack
@@ -131,13 +132,13 @@ def diff(
 
     for env in (one, other):
         find_targets(env, stack)
-    with _progress(f"capturing {one} and {other}"):
+    with progress(f"capturing {one} and {other}"):
         left, right = (select_stack(load_environment(env, stack=stack), stack) for env in (one, other))
     differences = compare_environments(left, right, read_domains(one, other))
     if json:
-        _print_json({"one": one, "other": other, "differences": differences})
+        print_json({"one": one, "other": other, "differences": differences})
         return
-    _print_lines(render_differences(one, other, differences))
+    print_lines(render_differences(one, other, differences))
 
 
 @app.command()
@@ -153,7 +154,7 @@ def outputs(
 
     Example: nottermost env outputs dev --stack network --json
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.deploy import Pulumi, find_pulumi, find_state
     from nottermost_platform.graph import SECRET, load_environment
     from nottermost_platform.preview import select_stack
@@ -162,7 +163,7 @@ def outputs(
     targets = find_targets(env, stack)
     found: dict[str, dict[str, Any] | None]
     if captured:
-        with _progress(f"capturing {env}"):
+        with progress(f"capturing {env}"):
             stacks = select_stack(load_environment(env, stack=stack), stack).stacks
         found = {
             f"{each.name}.{each.region}": {
@@ -176,9 +177,9 @@ def outputs(
         found = {f"{each.stack}.{each.place.region}": pulumi.read_outputs(each) for each in targets}
     source = "captured: placeholders stand for what only AWS knows" if captured else "state"
     if json:
-        _print_json({"env": env, "source": source, "stacks": found})
+        print_json({"env": env, "source": source, "stacks": found})
         return
-    _print_lines(_render_outputs(found, source))
+    print_lines(_render_outputs(found, source))
 
 
 def _render_outputs(found: dict[str, dict[str, Any] | None], source: str) -> Iterator[str]:
@@ -212,7 +213,7 @@ def up(
 
     Example: nottermost env up pr-12 --expires 2026-12-01 --dry-run
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform import deploy
     from nottermost_platform.preview import GOLDEN, preview_environment
     from nottermost_platform.program import ROOT
@@ -224,22 +225,22 @@ def up(
     settings = deploy.plan_settings(targets, expires and expires.date(), today=datetime.now(UTC).date())
     if not dry_run:
         deploy.authorise(env, break_glass, os.environ)
-    with _progress(f"capturing {env}"):
+    with progress(f"capturing {env}"):
         _, result = preview_environment(env, stack=stack, overrides=settings.overrides, golden=graphs or GOLDEN)
-    _print_lines(render_preview(result))
+    print_lines(render_preview(result))
     _stop_at_findings(result)
     for path in settings.files:
         print(f"settings: {path.relative_to(ROOT)}")
-    _print_lines(plan.render())
+    print_lines(plan.render())
     if dry_run:
         return
     pulumi = deploy.Pulumi(deploy.find_pulumi(), plan.backend, plan.secrets)
     if not yes:
-        _ask(f"Bring {env} up like this?")
+        ask(f"Bring {env} up like this?")
     if break_glass:
         deploy.write_audit(plan, break_glass, deploy.audit_path(os.environ))
     deploy.write_settings(settings)
-    done = deploy.run_plan(plan, pulumi, _say)
+    done = deploy.run_plan(plan, pulumi, say)
     print(f"{env} is up: {', '.join(done)}")
 
 
@@ -258,23 +259,23 @@ def down(
 
     Example: nottermost env down pr-12 --confirm pr-12
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform import deploy
     from nottermost_platform.targets import WrongUsage, find_targets
 
     plan = deploy.make_plan("down", env, find_targets(env, stack), environ=os.environ, reason=break_glass or "")
-    _print_lines(plan.render())
+    print_lines(plan.render())
     if dry_run:
         return
     if confirm != env:
         if env == "prod":
-            _print_lines(deploy.render_down_steps(plan))
+            print_lines(deploy.render_down_steps(plan))
         raise WrongUsage(f"this destroys {env}; if that is meant, add --confirm {env}")
     deploy.authorise(env, break_glass, os.environ)
     pulumi = deploy.Pulumi(deploy.find_pulumi(), plan.backend, plan.secrets)
     if break_glass:
         deploy.write_audit(plan, break_glass, deploy.audit_path(os.environ))
-    done = deploy.run_plan(plan, pulumi, _say)
+    done = deploy.run_plan(plan, pulumi, say)
     print(f"{env} is down: {', '.join(done) or 'nothing was there'}")
 
 
@@ -286,7 +287,7 @@ def schemas(
 
     Example: nottermost env schemas --check
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.program import ROOT
     from nottermost_platform.schemas import find_stale, write_schemas
 
@@ -306,58 +307,15 @@ def bench(json: Json = False) -> None:
 
     Example: nottermost env bench
     """
-    _need_platform()
+    need_platform()
     from nottermost_platform.bench import run_bench
 
-    figures = run_bench(lambda step: _say(f"measuring: {step}"))
+    figures = run_bench(lambda step: say(f"measuring: {step}"))
     if json:
-        _print_json(figures)
+        print_json(figures)
         return
     for figure in figures:
         print(figure.render())
-
-
-# --- what the commands share ----------------------------------------------------------------------
-
-
-def _need_platform() -> None:
-    """The chat runs without Pulumi, so its packages may be missing. Raises: NotInstalled."""
-    import logging
-    from importlib.util import find_spec
-
-    if find_spec("nottermost_platform") is None or find_spec("pulumi_aws") is None:
-        raise NotInstalled("`nottermost env` needs the platform's packages, which `make setup` installs")
-    # When a program fails, the SDK leaves a traceback for each property that now has no value; the error says why.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[None]:
-    """A sign of life on a terminal, nothing elsewhere. Without animation: its thread would keep captures from forking."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    sys.stderr.write(f"{text} …")
-    sys.stderr.flush()
-    try:
-        yield
-    finally:
-        sys.stderr.write("\r\033[K")
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
-
-
-def _print_lines(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(line)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _stop_at_findings(result: "Preview") -> None:
@@ -366,12 +324,3 @@ def _stop_at_findings(result: "Preview") -> None:
         print(f"nottermost: {each.urn}: {each.message} ({each.code})", file=sys.stderr)
     if result.findings:
         raise typer.Exit(int(ExitCode.FAILED))
-
-
-def _ask(question: str) -> None:
-    """Go on only when a person says so."""
-    from nottermost_platform.targets import WrongUsage
-
-    if not sys.stdin.isatty():
-        raise WrongUsage("nobody is there to ask: add --yes")
-    typer.confirm(question, abort=True, err=True)
