@@ -137,7 +137,7 @@ def test_alarms_are_charged_by_metric() -> None:
     shrink = sum(1 for each in tracking if each and not each["disableScaleIn"])
     charges = [each for each in price_resources(golden("prod"))[0] if each.key == "cw.alarm.standard"]
     alarms = [each for each in charges if "cloudwatch/metricAlarm" in each.urn]
-    assert (len(alarms), sum(each.quantity for each in alarms)) == (104, metrics)
+    assert (len(alarms), sum(each.quantity for each in alarms)) == (105, metrics)
     assert sum(each.quantity for each in charges) == metrics + grow + shrink
 
 

@@ -57,32 +57,8 @@ def in_chat(graph: Graph, type_: str) -> Iterator[Resource]:
         yield from find(graph, type_, stack="chat", region=region)
 
 
-def every(holds: Callable[[Inputs], bool]) -> Callable[[Inputs], bool]:
-    """For each container of a task."""
-    return lambda task: all(holds(each) for each in containers(task).values())
-
-
-def has_room(service: Inputs) -> bool:
-    """Control 41: a base on demand, and a share of Spot that is capped."""
-    share = {each["capacityProvider"]: each for each in service["capacityProviderStrategies"]}
-    return bool(share["FARGATE"]["base"] >= 1 and share.get("FARGATE_SPOT", {"weight": 0})["weight"] <= 75)
-
-
 # Number in the list of controls, type, what must hold of its inputs.
 CONTROLS: list[tuple[int, str, Callable[[Inputs], bool]]] = [
-    (39, SERVICE, lambda i: i["networkConfiguration"]["assignPublicIp"] is False and "platformVersion" not in i),
-    (40, SERVICE, lambda i: i["deploymentCircuitBreaker"] == {"enable": True, "rollback": True} and i["waitForSteadyState"]),
-    (40, SERVICE, lambda i: i["alarms"]["rollback"] and i["alarms"]["alarmNames"] and i["deploymentMinimumHealthyPercent"] == 100),
-    (41, SERVICE, lambda i: has_room(i) and i["availabilityZoneRebalancing"] == "ENABLED"),
-    (42, TASK, lambda i: i["networkMode"] == "awsvpc" and "pidMode" not in i and "ipcMode" not in i),
-    (43, TASK, every(lambda c: c["user"] not in ("", "0", "root") and not c["privileged"] and c["readonlyRootFilesystem"])),
-    (44, TASK, every(lambda c: not any(word in e["name"] for e in c["environment"] for word in ("PASSWORD", "SECRET", "TOKEN")))),
-    (44, TASK, every(lambda c: all(e["valueFrom"].startswith("arn:aws:secretsmanager:") for e in c["secrets"]))),
-    (45, TASK, every(lambda c: c["logConfiguration"]["logDriver"] == "awslogs" and c["healthCheck"] and "@sha256:" in c["image"])),
-    (45, TASK, lambda i: containers(i)["chat"]["stopTimeout"] >= 10 + int(environment(i)["NOTTERMOST_DRAIN_S"])),
-    (45, TASK, every(lambda c: c["linuxParameters"]["initProcessEnabled"] and c["stopTimeout"] <= 120)),
-    (46, TASK, lambda i: i["taskRoleArn"] != i["executionRoleArn"]),
-    (52, TARGETS, lambda i: i["healthCheck"]["path"] == "/healthz" and 0 < i["deregistrationDelay"] < 300),
     (74, LOGS, lambda i: i["retentionInDays"] > 0 and bool(i["kmsKeyId"])),
     (75, ALARM, lambda i: i["actionsEnabled"] and i["alarmActions"] and i["treatMissingData"] and "runbooks/alerts/" in i["alarmDescription"]),
     (79, SCALED, lambda i: 2 <= i["minCapacity"] <= i["maxCapacity"] <= 1500),
@@ -135,7 +111,7 @@ def test_only_the_living_colour_scales() -> None:
 
 
 def test_a_rollback_alarm_names_its_own_service() -> None:
-    """Control 40: by the name that the service will have, and the alarm is there before the service."""
+    """By the name that the service will have, and the alarm is there before the service."""
     for service in in_chat(graph_of("prod"), SERVICE):
         alarms = {each.inputs["name"]: each for each in in_chat(graph_of("prod"), ALARM)}
         for name in service.inputs["alarms"]["alarmNames"]:
@@ -223,7 +199,6 @@ def test_container_definitions_are_as_ecs_writes_them() -> None:
 def test_tasks_carry_the_tags_of_their_service() -> None:
     """Bills are by task: all required tags come from the service, which is called by its role."""
     for service in in_chat(graph_of("prod"), SERVICE):
-        assert (service.inputs["propagateTags"], service.inputs["enableEcsManagedTags"]) == ("SERVICE", True)
         assert set(REQUIRED_TAGS) <= set(service.tags)
         assert service.tags["service"] == service.name.rpartition("-")[0]
         assert service.tags["data-class"] == "confidential"

@@ -2,20 +2,7 @@
 
 import json
 
-import pytest
-
 from nottermost_platform.policy import Statement, canonical_json, deny_plain_transport, to_document, trust
-
-
-@pytest.mark.parametrize(
-    ("actions", "resources"), [(["*"], ["a"]), (["s3:*"], ["a"]), (["s3:GetObject"], ["*"]), (["a:b"], ["arn:aws:*:*"])]
-)
-def test_a_star_needs_a_reason(actions: list[str], resources: list[str]) -> None:
-    """Without one it is refused; with one it is kept; in a denial it is what is meant."""
-    with pytest.raises(ValueError, match="why_any"):
-        Statement(actions=actions, resources=resources)
-    assert Statement(actions=actions, resources=resources, why_any="the API knows no narrower one").why_any
-    assert Statement(effect="Deny", actions=actions, resources=resources).effect == "Deny"
 
 
 def test_services_act_for_this_account_only() -> None:

@@ -1,4 +1,4 @@
-"""IAM policy documents: built from statements, canonical, and without `*` unless a reason is recorded."""
+"""IAM policy documents: built from statements, and canonical; what they may say is judged by rules/access.py."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,6 @@ class Statement:
     Attributes:
         resources: ARNs, plain or as outputs.
         services, principals: who, in resource policies: service names, or ARNs.
-        why_any: why an action or a resource is `*`; without it that is refused.
         as_text: its one service and one resource are text and not lists of one, which mean the same but to
             stand-ins of S3 that look for the leave to write access logs.
     """
@@ -32,15 +31,7 @@ class Statement:
     anybody: bool = False
     conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sid: str = ""
-    why_any: str = ""
     as_text: bool = False
-
-    def __post_init__(self) -> None:
-        said = [each for each in (*self.actions, *self.resources) if isinstance(each, str)]
-        too_much = [each for each in said if each == "*" or each.endswith(":*:*")]
-        too_much += [each for each in self.actions if each.endswith(":*")]
-        if self.effect == "Allow" and too_much and not self.why_any:
-            raise ValueError(f"a policy allows {too_much[0]!r}; name what is needed, or say in why_any why it must be")
 
     def render(self) -> dict[str, Any]:
         """The statement as IAM has it; outputs stay outputs."""
@@ -85,6 +76,14 @@ def trust(service: str, account_id: str, *, source_arn: str = "") -> Statement:
     if source_arn:
         conditions["ArnLike"] = {"aws:SourceArn": source_arn}
     return Statement(actions=["sts:AssumeRole"], services=[service], conditions=conditions)
+
+
+def use_key(service: str, region: str, key_arn: pulumi.Input[str]) -> Statement:
+    """The key of what is stored, but only by way of the service that stores it."""
+    return Statement(
+        actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key_arn],
+        conditions={"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}},
+    )  # fmt: skip
 
 
 def deny_plain_transport(*resources: pulumi.Input[str]) -> Statement:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -11,9 +12,22 @@ from nottermost_conventions.contracts import parse_document
 from nottermost_conventions.errors import NottermostError
 from nottermost_platform.checks import HOLDS_DATA, STACK_TYPE, Finding, check_graph
 from nottermost_platform.differences import PropertyChange, differences, top_level
-from nottermost_platform.graph import SCHEMA, Graph, Reference, Resource, StackGraph, encode, load_both
+from nottermost_platform.graph import (
+    SCHEMA,
+    Graph,
+    Reference,
+    Resource,
+    StackGraph,
+    encode,
+    load_both,
+    load_environment,
+)
 from nottermost_platform.program import ROOT
 from nottermost_platform.replacements import replaces
+from nottermost_platform.rules import Verdict, View, judge
+from nottermost_platform.rules.report import summarise
+from nottermost_platform.rules.suppressions import FILE as SUPPRESSIONS
+from nottermost_platform.rules.suppressions import load_suppressions
 
 GOLDEN: Final = ROOT / "platform" / "graphs"
 SENSITIVE: Final = (
@@ -83,6 +97,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         never_reviewed: stacks, as `<stack>.<region>`, without a reviewed graph; all of them counts as added.
         findings: with one, nothing may be deployed or accepted.
+        policy: the rules' verdict in one line.
     """
 
     env: str
@@ -91,6 +106,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     never_reviewed: list[str]
     changes: list[Change]
     findings: list[Finding]
+    policy: str = ""
 
     @property
     def summary(self) -> str:
@@ -109,12 +125,34 @@ def preview_environment(
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     golden: Path = GOLDEN,
 ) -> tuple[Graph, Preview]:
-    """Capture an environment, or one stack of it, as it is and as in a first preview; check and compare it.
+    """Capture an environment, or one stack of it, as it is and as in a first preview; check, judge and compare it.
 
-    Raises: CaptureError, SettingsError, GoldenError, UnknownSchema.
+    Rules look at the whole environment even then, the other stacks as reviewed: what a stack's resources need may
+    stand in another.
+
+    Raises: CaptureError, SettingsError, GoldenError, UnknownSchema, BadSuppression.
     """
-    graph, first = (select_stack(each, stack) for each in load_both(env, stack=stack, overrides=overrides))
-    return graph, assess(graph, first, read_golden(env, stack, golden))
+    captured, first = load_both(env, stack=stack, overrides=overrides)
+    whole = captured if stack is None else _with_reviewed(captured) or load_environment(env, overrides=overrides)
+    verdict = judge(View(whole), load_suppressions(), datetime.now(UTC).date(), stack=stack)
+    graph = select_stack(captured, stack)
+    result = assess(graph, select_stack(first, stack), read_golden(env, stack, golden))
+    findings = sorted([*result.findings, *_refused(verdict)])
+    return graph, msgspec.structs.replace(result, findings=findings, policy=summarise(verdict))
+
+
+def _with_reviewed(captured: Graph) -> Graph | None:
+    """The environment with what was captured in the place of what was reviewed; None where nothing was."""
+    reviewed = {(each.name, each.region): each for each in read_golden(captured.env).stacks}
+    stacks = reviewed | {(each.name, each.region): each for each in captured.stacks}
+    return msgspec.structs.replace(captured, stacks=[stacks[key] for key in sorted(stacks)]) if reviewed else None
+
+
+def _refused(verdict: Verdict) -> Iterator[Finding]:
+    for each in verdict.violations:
+        yield Finding(each.rule, each.urn, f"{each.message}: {each.fix}")
+    for problem in verdict.problems:
+        yield Finding("suppression", SUPPRESSIONS.name, problem)
 
 
 def assess(graph: Graph, first: Graph, reviewed: Graph) -> Preview:

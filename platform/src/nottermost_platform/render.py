@@ -25,6 +25,8 @@ def render_preview(preview: Preview) -> Iterator[str]:
         yield f"never reviewed, so all of it counts as added: {', '.join(preview.never_reviewed)}"
     for change in preview.changes:
         yield from _render_change(change)
+    if preview.policy:
+        yield preview.policy
     yield preview.summary
 
 
@@ -61,6 +63,8 @@ def render_markdown(preview: Preview) -> str:
             f"- `{each.urn.rpartition('::')[2]}` {_cell(each.message)} (`{each.code}`)" for each in preview.findings
         ]
         lines.append("")
+    if preview.policy:
+        lines += [f"Policy: {preview.policy}.", ""]
     if preview.never_reviewed:
         lines += [f"Never reviewed, so all of it counts as added: {', '.join(preview.never_reviewed)}.", ""]
     if preview.changes:

@@ -159,9 +159,8 @@ def pull_images(*repositories: pulumi.Input[str], push: bool = False) -> list[St
     """Lets images be fetched, and with `push` brought."""
     bring = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
     fetch = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    login = "a login is to the whole registry; what it opens is said beside it"
     return [
-        Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"], why_any=login),
+        Statement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),  # to the whole registry; it opens no image
         Statement(actions=[*fetch, *(bring if push else [])], resources=repositories),
     ]
 

@@ -134,14 +134,17 @@ def table_conditions(names: Mapping[str, pulumi.Input[str]]) -> Conditions:
     return found
 
 
-def standby_conditions(table: pulumi.Input[str], region: str, limits: Limits) -> Conditions:
-    """How far the standby's copy of a table is behind: what a failover would lose."""
-    at = {"TableName": table, "ReceivingRegion": region}
+def standby_conditions(names: Mapping[str, pulumi.Input[str]], region: str, limits: Limits) -> Conditions:
+    """How far the standby's copies of tables are behind: what a failover would lose."""
     return {
-        "standby-lag": Condition(
-            summary=f"The standby's messages are more than {limits.table_lag_ms} ms behind.", threshold=limits.table_lag_ms,
-            measure=_series("AWS/DynamoDB", "ReplicationLatency", at, "Average"),
+        f"standby-{purpose}-lag": Condition(
+            summary=f"The standby's table {purpose} is more than {limits.table_lag_ms} ms behind.", runbook="standby-lag",
+            measure=_series(
+                "AWS/DynamoDB", "ReplicationLatency", {"TableName": name, "ReceivingRegion": region}, "Average"
+            ),
+            threshold=limits.table_lag_ms,
         )
+        for purpose, name in names.items()
     }  # fmt: skip
 
 

@@ -102,9 +102,11 @@ class Database(Component):
         self.secret_arn: pulumi.Output[str] | None = None if args.is_replica else self._secret()
         self.proxy = self._proxy()
         self.arn: pulumi.Output[str] = self.instance.arn
+        self.identifiers = pulumi.Output.all(*(each.identifier for each in (self.instance, *self.readers)))
+        self.address: pulumi.Output[str] = self.instance.address
         # RDS takes no replica as a target of a proxy: until it is promoted, clients read from the replica itself.
         fenced = args.source_arn is not None
-        self.host: pulumi.Output[str] = self.instance.address if fenced else self.proxy.endpoint
+        self.host: pulumi.Output[str] = self.address if fenced else self.proxy.endpoint
         proxy_id = self.proxy.arn.apply(lambda arn: arn.rpartition(":")[2])
         self.resource_id: pulumi.Output[str] = self.instance.resource_id if fenced else proxy_id
         self.reader_host: pulumi.Output[str] = (self.readers or [self.instance])[0].address
@@ -235,14 +237,14 @@ class Database(Component):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseEventsArgs:
-    """Whose events go where. `identifier`: of the instance."""
+    """Whose events go where. `identifiers`: of the instance and its readers."""
 
-    identifier: pulumi.Input[str]
+    identifiers: pulumi.Input[list[str]]
     topic: Topic
 
 
 class DatabaseEvents(Component):
-    """What RDS reports of the instance and of every parameter group goes to a topic."""
+    """What RDS reports of the instances and of every parameter group goes to a topic."""
 
     KIND = "data:DatabaseEvents"
 
@@ -251,7 +253,7 @@ class DatabaseEvents(Component):
         after = pulumi.ResourceOptions(depends_on=[args.topic.policy])  # RDS tries it at once
         self.add(
             EventSubscription, "instance", sns_topic=args.topic.arn, source_type="db-instance",
-            source_ids=[args.identifier],
+            source_ids=args.identifiers,
             event_categories=["availability", "failover", "failure", "low storage", "maintenance", "notification",
                               "recovery", "configuration change", "deletion"], opts=after,
         )  # fmt: skip

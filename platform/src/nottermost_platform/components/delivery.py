@@ -1,41 +1,33 @@
 """What builds and tests: machines that run Jenkins jobs, and a fleet that puts the chat under load."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_aws.autoscaling import Metric
-from pulumi_aws.autoscaling.group import Group
-from pulumi_aws.ec2.launch_template import LaunchTemplate
 from pulumi_aws.ecs.task_definition import TaskDefinition
-from pulumi_aws.iam.instance_profile import InstanceProfile
 from pulumi_aws.vpc.security_group_egress_rule import SecurityGroupEgressRule
 from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 
 from nottermost_platform.components.cluster import Cluster, ClusterArgs, Images, ImagesArgs, pull_images, write_log
 from nottermost_platform.components.containers import SCRATCH, SCRATCH_MOUNT, STOP_S_MAX, USER, harden, list_pairs
+from nottermost_platform.components.machines import OUT, WORN_BY_MACHINES, MachinesArgs, add_machines, managed_by_ssm
 from nottermost_platform.components.security import (
     Firewall,
     FirewallArgs,
-    Rule,
     ServiceRole,
     ServiceRoleArgs,
     add_log_group,
 )
-from nottermost_platform.policy import Statement, canonical_json, trust
+from nottermost_platform.policy import Statement, canonical_json, trust, use_key
 from nottermost_platform.program import Component, Stack
 
-IMAGE: Final = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
-LIFETIME_S: Final = 7 * 86_400  # a machine is replaced after a week, so that nothing gathers on it
 DISK_GIB: Final = 60  # images of a few builds
 LOAD_PORT: Final = 5557  # Locust's workers to their leader
 LOAD_IMAGES_KEPT: Final = 20
 LOAD_CPU: Final = 2048
 LOAD_MEMORY_MIB: Final = 4096
-OUT: Final = Rule(name="https", port=443, why="HTTPS to AWS, GitHub and package indexes", cidr="0.0.0.0/0")
 USER_DATA: Final = """#cloud-config
 packages: [docker, git, java-21-amazon-corretto-headless]
 users:
@@ -83,83 +75,16 @@ class Agents(Component):
             stack, name, parent=self,
             args=ServiceRoleArgs(
                 description=f"Jobs of the pool {name}",
-                # EC2 sends no source when it takes a role; that only this account hands it out is what PassRole ensures.
-                trusted=[Statement(actions=["sts:AssumeRole"], services=["ec2.amazonaws.com"])],
-                allows={**args.allows, "session": [managed_by_ssm()]},
+                trusted=[WORN_BY_MACHINES],
+                allows={**args.allows, "session": managed_by_ssm(stack.place.region, stack.settings.account_id)},
             ),
         )  # fmt: skip
-        profile = self.add(InstanceProfile, "", role=self.role.name)
-        tags = self.tags("aws:ec2/launchTemplate:LaunchTemplate", name)
-        disk = aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            encrypted="true", volume_size=DISK_GIB, volume_type="gp3", delete_on_termination="true"
-        )
-        interface = aws.ec2.LaunchTemplateNetworkInterfaceArgs(
-            device_index=0, associate_public_ip_address="false", delete_on_termination="true",
-            security_groups=[firewall.id],
+        machines = MachinesArgs(
+            role=self.role, subnet_ids=args.subnet_ids, group_ids=[firewall.id], instance_types=args.instance_types,
+            machines=(0, args.machines_max), spot=args.spot, disk_gib=DISK_GIB, user_data=USER_DATA,
         )  # fmt: skip
-        template = self.add(
-            LaunchTemplate, "", image_id=IMAGE, instance_type=args.instance_types[0], update_default_version=True,
-            iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=profile.arn),
-            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
-            ),
-            block_device_mappings=[aws.ec2.LaunchTemplateBlockDeviceMappingArgs(device_name="/dev/xvda", ebs=disk)],
-            network_interfaces=[interface], instance_initiated_shutdown_behavior="terminate",
-            monitoring=aws.ec2.LaunchTemplateMonitoringArgs(enabled=True),
-            tag_specifications=[
-                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags={**tags, "Name": name})
-                for kind in ("instance", "network-interface", "volume")
-            ],
-            user_data=base64.b64encode(USER_DATA.encode()).decode(),
-        )  # fmt: skip
-        self._add_group(args, template)
+        add_machines(self, machines)
         self.register_outputs({"role": self.role.arn})
-
-    def _add_group(self, args: AgentsArgs, template: LaunchTemplate) -> None:
-        mixed = aws.autoscaling.GroupMixedInstancesPolicyArgs(
-            instances_distribution=aws.autoscaling.GroupMixedInstancesPolicyInstancesDistributionArgs(
-                on_demand_base_capacity=0, on_demand_percentage_above_base_capacity=0 if args.spot else 100,
-                on_demand_allocation_strategy="prioritized", spot_allocation_strategy="price-capacity-optimized",
-            ),
-            launch_template=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateArgs(
-                launch_template_specification=aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateLaunchTemplateSpecificationArgs(
-                    launch_template_id=template.id, version=template.latest_version.apply(lambda number: str(int(number)))
-                ),
-                overrides=[
-                    aws.autoscaling.GroupMixedInstancesPolicyLaunchTemplateOverrideArgs(instance_type=each)
-                    for each in args.instance_types
-                ],
-            ),
-        )  # fmt: skip
-        # The one type whose tags are a list, so that `add` cannot make it.
-        tags = self.tags("aws:autoscaling/group:Group", self.logical_name)
-        # No desired capacity: it begins at the minimum, and who has jobs owns it from then on.
-        Group(
-            self.logical_name, name=self.physical_name(Group, self.logical_name), min_size=0,
-            max_size=args.machines_max, vpc_zone_identifiers=args.subnet_ids,
-            mixed_instances_policy=mixed, capacity_rebalance=args.spot, health_check_type="EC2",
-            health_check_grace_period=300, max_instance_lifetime=LIFETIME_S,
-            instance_refresh=aws.autoscaling.GroupInstanceRefreshArgs(strategy="Rolling"),
-            enabled_metrics=[
-                Metric.GROUP_DESIRED_CAPACITY, Metric.GROUP_IN_SERVICE_INSTANCES, Metric.GROUP_TOTAL_INSTANCES,
-            ],
-            tags=[
-                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=False)
-                for key, value in tags.items()
-            ],
-            opts=pulumi.ResourceOptions(parent=self),
-        )  # fmt: skip
-
-
-def managed_by_ssm() -> Statement:
-    """What the agent of Systems Manager needs: less than AWS's own policy for it, which also reads every parameter."""
-    return Statement(
-        actions=[
-            "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
-            "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
-        ],
-        resources=["*"], why_any="a channel of Systems Manager is no resource that a policy could name",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +151,7 @@ class LoadFleet(Component):
             Statement(
                 actions=["s3:GetObject", "s3:PutObject"], resources=[pulumi.Output.concat(args.results_arn, "/load/*")]
             ),
-            Statement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[args.results_key_arn]),
+            use_key("s3", stack.place.region, args.results_key_arn),
         ]
         work = ServiceRole(
             stack, f"{name}-work", parent=self,

@@ -104,9 +104,8 @@ def _provide(args: FleetArgs, name: str, kind: str, role: Role) -> Provision:
     for callee in role.calls:
         address = pulumi.Output.concat(f"{callee}.", args.namespace, f":{ROLES[callee].port}")
         environment[f"NOTTERMOST_{callee.upper()}"] = address
-    find = Statement(  # DNS names eight tasks at most: whoever calls all of them asks Cloud Map
+    find = Statement(  # DNS names eight tasks at most: whoever calls all of them asks Cloud Map; IAM knows no resource, the condition keeps to this namespace
         actions=["servicediscovery:DiscoverInstances"], resources=["*"],
-        why_any="it has no resource in IAM; the condition keeps it to this namespace",
         conditions={"StringEquals": {"servicediscovery:NamespaceName": args.namespace}},
     )  # fmt: skip
     provision = Provision(environment=environment, allows=[find] if role.calls else [])

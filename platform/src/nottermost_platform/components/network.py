@@ -166,9 +166,8 @@ class Network(Component):
         """Ways to AWS that do not leave the VPC: for this account's principals; to data, of this account's only."""
         region, account = self.stack.place.region, self.stack.settings.account_id
         mine = {"aws:PrincipalAccount": account}
-        why = "the endpoint serves every action of its one service; the condition keeps it to this account"
-        own = Statement(
-            actions=["*"], resources=["*"], why_any=why, anybody=True,
+        own = Statement(  # every action of its one service
+            actions=["*"], resources=["*"], anybody=True,
             conditions={"StringEquals": mine | {"aws:ResourceAccount": account}},
         )  # fmt: skip
         tables = [table.id for table in dict.fromkeys(self.tables.values())]

@@ -318,7 +318,6 @@ class Grafana(Component):
     def __init__(self, stack: Stack[Any], name: str, args: GrafanaArgs) -> None:
         super().__init__(stack, name)
         account, region = stack.settings.account_id, stack.place.region
-        listed = "what is listed or looked at across the account has no resource of its own in IAM"
         metrics = Statement(
             actions=[
                 "aps:DescribeWorkspace",
@@ -335,7 +334,7 @@ class Grafana(Component):
                 "logs:DescribeLogGroups", "logs:GetQueryResults", "logs:StopQuery", "tag:GetResources",
                 "xray:BatchGetTraces", "xray:GetGroups", "xray:GetServiceGraph", "xray:GetTraceSummaries",
             ],
-            resources=["*"], why_any=listed,
+            resources=["*"],
         )  # fmt: skip
         logs = Statement(
             actions=["logs:GetLogGroupFields", "logs:StartQuery"],

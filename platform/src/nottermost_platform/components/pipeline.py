@@ -77,7 +77,7 @@ SERVICES: Final = {
     "glue": Service("data", "Get", "CreateD CreateP CreateT DeleteD DeleteP DeleteT Tag Untag UpdateD UpdateP UpdateT"),
     "grafana": Service("operations", "Describe List", "CreateWorkspace DeleteWorkspace Tag Untag UpdateWorkspace"),
     "kafka": Service("data", "Describe Get List", "Create Delete Put Tag Untag Update"),
-    "kms": Service("data", "Describe Get List", "Cancel Create Enable Put Replicate Schedule Tag Untag Update"),
+    "kms": Service("data", "Describe Get List", "Cancel CreateA CreateK Enable Put Replicate Schedule Tag Untag Update"),
     "lambda": Service("compute", "Get List", "Add Create Delete Publish Put Remove Tag Untag Update", "function:{env}-*", "CreateEventSource DeleteEventSource UpdateEventSource"),
     "logs": Service(
         "operations", "Describe GetDelivery List", "Associate Create Delete Disassociate PutD PutM PutR PutS Tag Untag"
@@ -139,7 +139,6 @@ ENCRYPTS: Final = (
     "ssm",
 )
 TOO_MUCH: Final = ("AdministratorAccess", "IAMFullAccess", "PowerUserAccess")
-BY_ID: Final = "ids are made by AWS; the condition keeps it to this platform's regions, the boundary off what must stay"
 
 
 def _actions(service: str, verbs: str) -> list[str]:
@@ -166,17 +165,23 @@ def changes(area: str, *, envs: Sequence[str], account: str) -> Iterator[Stateme
             actions = _actions(name, service.unnamed)
         anywhere.setdefault(service.everywhere, []).extend(actions)
     for everywhere, actions in anywhere.items():
+        # AWS makes the ids: this keeps to the platform's regions, the boundary off what must stay.
         conditions = {} if everywhere else {"StringEquals": {"aws:RequestedRegion": [PRIMARY, STANDBY]}}
-        yield Statement(actions=actions, resources=["*"], why_any=BY_ID, conditions=conditions)
+        yield Statement(actions=actions, resources=["*"], conditions=conditions)
 
 
-def keys(*, account: str) -> Statement:
-    """Keys of this account, only while another service uses them on the deploying role's behalf."""
-    return Statement(
-        actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-        resources=[f"arn:aws:kms:*:{account}:key/*"],
-        conditions={"StringLike": {"kms:ViaService": [f"{each}.*.amazonaws.com" for each in ENCRYPTS]}},
-    )
+def keys(*, account: str) -> list[Statement]:
+    """Keys of this account, only while another service uses them, or is granted them, on the deploying role's behalf."""
+    ours = [f"arn:aws:kms:*:{account}:key/*"]
+    return [
+        Statement(
+            actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], resources=ours,
+            conditions={"StringLike": {"kms:ViaService": [f"{each}.*.amazonaws.com" for each in ENCRYPTS]}},
+        ),
+        Statement(
+            actions=["kms:CreateGrant"], resources=ours, conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        ),
+    ]  # fmt: skip
 
 
 def identities(*, envs: Sequence[str], account: str) -> list[Statement]:
@@ -235,10 +240,9 @@ class Pipeline(Component):
         account = stack.settings.account_id
         self.args = args
         boundary = self._add_boundary()
-        reason = "how a platform is set up is read as a whole; none of these actions reads what users stored"
         look = self.add(
             Policy, "look", description="Reads how the platform is set up",
-            policy=make_policy(Statement(actions=looks(), resources=["*"], why_any=reason)),
+            policy=make_policy(Statement(actions=looks(), resources=["*"])),
         )  # fmt: skip
         state = pulumi.Output.concat("arn:aws:s3:::", args.state_bucket)
         locks, objects = pulumi.Output.concat(state, "/.pulumi/locks/*"), pulumi.Output.concat(state, "/*")
@@ -257,7 +261,7 @@ class Pipeline(Component):
         for area in AREAS:
             statements = [*changes(area, envs=args.envs, account=account)]
             if area == "data":
-                statements.append(keys(account=account))
+                statements += keys(account=account)
             if area == "compute":
                 statements += identities(envs=args.envs, account=account)
             policy = self.add(
@@ -269,12 +273,15 @@ class Pipeline(Component):
             Statement(actions=["s3:DeleteObject", "s3:PutObject"], resources=[objects]),
             Statement(actions=["kms:Encrypt"], resources=[args.state_key_arn]),
             Statement(actions=["s3:GetObject"], resources=[pulumi.Output.concat(args.artifacts_arn, "/*")]),
-            Statement(actions=["kms:Decrypt"], resources=[args.artifacts_key_arn]),
+            Statement(
+                actions=["kms:Decrypt"], resources=[args.artifacts_key_arn],
+                conditions={"StringEquals": {"kms:ViaService": f"s3.{stack.place.region}.amazonaws.com"}},
+            ),
             Statement(  # the page is files in a bucket of the environment
                 actions=["s3:DeleteObject", "s3:PutObject"],
                 resources=[f"arn:aws:s3:::nottermost-{env}-*-page-{account}/*" for env in args.envs],
             ),
-        ]
+        ]  # fmt: skip
         self.add(RolePolicy, "deploy-state", role=self.deploy.name, policy=make_policy(*deploy_state))
         self.register_outputs({"deploy": self.deploy.arn, "preview": self.preview.arn})
 
@@ -305,11 +312,10 @@ class Pipeline(Component):
             for kind, make in (("role", Role), ("policy", Policy))
         ]
         buckets = [pulumi.Output.concat("arn:aws:s3:::", bucket) for bucket in self.args.kept_buckets]
-        ceiling = "a boundary gives nothing; what a role may do is in its policies, this only ends it"
         return self.add(
             Policy, "boundary", description="What the pipeline's roles can never do, whatever they are given",
             policy=make_policy(
-                Statement(sid="Ceiling", actions=ceilings(), resources=["*"], why_any=ceiling),
+                Statement(sid="Ceiling", actions=ceilings(), resources=["*"]),
                 Statement(sid="OwnRolesStay", effect="Deny", actions=IAM_ANY_CHANGE, resources=own),
                 Statement(
                     sid="AuditStays", effect="Deny", resources=buckets,

@@ -45,10 +45,9 @@ class ReplicaKey(Component):
     def __init__(self, stack: Stack[Any], name: str, args: ReplicaKeyArgs) -> None:
         super().__init__(stack, name, protect=stack.place.is_prod or None)
         account = stack.settings.account_id
-        here = "a key policy speaks of its own key alone, whose ARN is not known yet"
         statements = [
             Statement(
-                sid="AccountDecides", actions=["kms:*"], resources=["*"], why_any=here,
+                sid="AccountDecides", actions=["kms:*"], resources=["*"],
                 principals=[f"arn:aws:iam::{account}:root"],
             ),
             *service_use(args.services, account, stack.place.region),

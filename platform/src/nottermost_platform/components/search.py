@@ -14,6 +14,7 @@ from nottermost_platform.policy import Statement, make_policy
 from nottermost_platform.program import Component, Stack
 
 VERSION: Final = "OpenSearch_2.19"
+VERBS: Final = ("Delete", "Get", "Head", "Patch", "Post", "Put")
 TLS_POLICY: Final = "Policy-Min-TLS-1-2-PFS-2023-10"
 LOGS: Final = {
     "application": "ES_APPLICATION_LOGS", "audit": "AUDIT_LOGS", "search-slow": "SEARCH_SLOW_LOGS",
@@ -23,11 +24,16 @@ LOGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchArgs:
-    """A domain; it uses as many of the subnets as it has zones."""
+    """A domain; it uses as many of the subnets as it has zones.
+
+    Attributes:
+        admin_arn: the role that may take the administrator's.
+    """
 
     ground: Ground
     size: SearchSize
     group_id: pulumi.Input[str]
+    admin_arn: str
 
 
 class Search(Component):
@@ -41,7 +47,7 @@ class Search(Component):
         account, region = stack.settings.account_id, stack.place.region
         self.name = self.physical_name(Domain, name)
         here = f"arn:aws:es:{region}:{account}:domain/{self.name}"
-        admin = self._admin()
+        admin = self._admin(here)
         call = Statement(actions=["es:ESHttp*"], resources=[f"{here}/*"], principals=[f"arn:aws:iam::{account}:root"])
         zones = size.zones
         vpc = aws.opensearch.DomainVpcOptionsArgs(
@@ -112,14 +118,17 @@ class Search(Component):
         )  # fmt: skip
         return options, self.add(LogResourcePolicy, "logs", policy_document=make_policy(write))
 
-    def _admin(self) -> ServiceRole:
-        """Taken by this environment's own roles whom IAM allows it, to put templates and roles into the index."""
-        env, account = self.stack.place.env, self.stack.settings.account_id
+    def _admin(self, domain_arn: str) -> ServiceRole:
+        """Taken by the admin host, to put templates and roles into the index."""
+        account = self.stack.settings.account_id
         take = Statement(
             actions=["sts:AssumeRole"], principals=[f"arn:aws:iam::{account}:root"],
-            conditions={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{account}:role/{env}-*"}},
+            conditions={"ArnEquals": {"aws:PrincipalArn": self.args.admin_arn}},
         )  # fmt: skip
+        call = Statement(actions=[f"es:ESHttp{verb}" for verb in VERBS], resources=[f"{domain_arn}/*"])
         return ServiceRole(
             self.stack, f"{self.logical_name}-admin", parent=self,
-            args=ServiceRoleArgs(description="Administrator of the search domain", trusted=[take]),
+            args=ServiceRoleArgs(
+                description="Administrator of the search domain", trusted=[take], allows={"calls": [call]}
+            ),
         )  # fmt: skip

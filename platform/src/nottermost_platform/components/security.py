@@ -48,10 +48,9 @@ class EncryptionKey(Component):
     ) -> None:
         super().__init__(stack, name, parent=parent, protect=stack.place.is_prod or None)
         account = stack.settings.account_id
-        here = "a key policy speaks of its own key alone, whose ARN is not known yet"
         statements = [
             Statement(
-                sid="AccountDecides", actions=["kms:*"], resources=["*"], why_any=here,
+                sid="AccountDecides", actions=["kms:*"], resources=["*"],  # of its own key alone
                 principals=[f"arn:aws:iam::{account}:root"],
             )
         ]  # fmt: skip
@@ -74,7 +73,6 @@ def service_use(services: Sequence[str], account: str, region: str) -> list[Stat
         "cloudfront.amazonaws.com": ("Distributions", {"ArnLike": {"aws:SourceArn": distributions}}),
         "events.amazonaws.com": ("Events", {}),  # for an encrypted topic it says nothing (SNS guide, "Key management")
     }
-    here = "a key policy speaks of its own key alone, whose ARN is not known yet"
     said = ("Services", {"StringEquals": {"aws:SourceAccount": account}})
     grouped: dict[str, list[str]] = {}
     for service in services:
@@ -82,7 +80,7 @@ def service_use(services: Sequence[str], account: str, region: str) -> list[Stat
     return [
         Statement(
             sid=sid, actions=USE if sid != "Events" else ("kms:Decrypt", "kms:GenerateDataKey*"), resources=["*"],
-            why_any=here, services=group, conditions=ways.get(group[0], said)[1],
+            services=group, conditions=ways.get(group[0], said)[1],
         )
         for sid, group in grouped.items()
     ]  # fmt: skip

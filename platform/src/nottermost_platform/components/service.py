@@ -223,7 +223,7 @@ class Service(Component):
         """What the collector does in the name of the task."""
         trace = Statement(
             actions=["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-            resources=["*"], why_any="X-Ray's segments have no resource in IAM",
+            resources=["*"],  # X-Ray's segments have no resource in IAM
         )  # fmt: skip
         measure = Statement(actions=["aps:RemoteWrite"], resources=[self.args.runtime.metrics_workspace_arn])
         if not self.args.connections_max:

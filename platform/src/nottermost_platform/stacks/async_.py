@@ -16,7 +16,7 @@ from nottermost_platform.stacks import data as data_stack
 
 NAME: Final = "async"
 EACH_REGION: Final = True
-REQUIRES: Final = {"data": Requirement(outputs=("database_identifier", "files_bucket", "files_bucket_arn"))}
+REQUIRES: Final = {"data": Requirement(outputs=("database_identifiers", "files_bucket", "files_bucket_arn"))}
 HANDLERS_S: Final = {"push": 10, "webhook": 20}  # the longest a worker takes over one message: its timeout outwards
 REPORTERS: Final = ("cloudwatch", "events", "events.rds")  # services that raise alarms
 
@@ -70,7 +70,7 @@ def build(stack: Stack[Settings]) -> Outputs:
     )  # fmt: skip
     Uploads(stack, "files", UploadsArgs(bucket=data.files_bucket, topic=uploads))
     DatabaseEvents(
-        stack, "database", DatabaseEventsArgs(identifier=data.database_identifier, topic=alarms)
+        stack, "database", DatabaseEventsArgs(identifiers=data.database_identifiers, topic=alarms)
     )  # fmt: skip
     return Outputs(
         key_arn=key.arn,

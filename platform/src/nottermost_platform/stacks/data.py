@@ -2,6 +2,9 @@
 
 One region is home and appends; the other holds replicas and a small warm stack whose tables refuse writes.
 A failover is `home_region` in the YAML of both, the old home first: that fences the one and opens the other.
+
+The admin host is here too: all that it may do and reach is of this stack (the database's password, the role of
+search, the clients' group), it stands where stores stand, and it is wanted as soon as they do, before the chat.
 """
 
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from typing import Annotated, Any, Final
 import pulumi
 from pydantic import ConfigDict, Field
 
+from nottermost_platform.components.admin_host import AdminHost, AdminHostArgs, role_arn
 from nottermost_platform.components.backup import Backups, BackupsArgs
 from nottermost_platform.components.brokers import Brokers, BrokersArgs
 from nottermost_platform.components.buckets import Buckets, BucketsArgs, Source
@@ -57,7 +61,7 @@ SECRETS: Final[dict[str, tuple[str, SecretKind, str]]] = {  # of the chat alone,
     "apns_secret_arn": ("apns-key", "given", "Signing key of the team at Apple"),
 }
 REQUIRES: Final = {
-    "network": Requirement(outputs=("vpc_id", "data_subnet_ids", "log_key_arn")),
+    "network": Requirement(outputs=("vpc_id", "app_subnet_ids", "data_subnet_ids", "log_key_arn")),
     "data": Requirement(
         outputs=(
             "data_key_arn", "database_arn", "database_secret_arn", *SECRETS, "table_arns", "message_table", "text_table",
@@ -76,6 +80,7 @@ class Settings(StackSettings):
         home_region: the one that appends.
         lock_days: how long nothing in the archive can be deleted; no longer than erased text may stay there.
         query_gib_max: what one question to the archive may read.
+        admin_host: whether the machine is there from which `nottermost env bootstrap` runs; needed for that alone.
         dax: a read cache before the tables; off, since it breaks "a strong read sees own writes".
     """
 
@@ -93,6 +98,7 @@ class Settings(StackSettings):
     search: SearchSize = NOTHING
     brokers: BrokerSize = NOTHING
     cache: CacheSize = NOTHING
+    admin_host: bool = False
     dax: DaxSize | None = None
 
 
@@ -111,17 +117,22 @@ class Outputs:
     """What others take of the stores.
 
     `home_region`: which one appends; all others are fenced. `client_group_id`: worn by whoever talks to them.
+    `database_identifiers`: of the instance and of its readers.
+    `database_address`: of the instance itself, for whoever has a password.
     `database_host`, `database_resource_id`: where the chat connects to, and what IAM calls that in `rds-db:connect`:
     the proxy; where the region is fenced the replica, which lags. `database_connect_arns`: all of these, any user.
     `database_secret_arn`, `signing_secret_arn`: in the standby the copies that are there.
+    `admin_group`: the auto scaling group of the admin host.
     """
 
     home_region: pulumi.Input[str]
     client_group_id: pulumi.Input[str]
     data_key_arn: pulumi.Input[str]
     database_identifier: pulumi.Input[str]
+    database_identifiers: pulumi.Input[list[str]]
     database_arn: pulumi.Input[str]
     database_name: pulumi.Input[str]
+    database_address: pulumi.Input[str]
     database_host: pulumi.Input[str]
     database_resource_id: pulumi.Input[str]
     database_proxy_host: pulumi.Input[str]
@@ -158,6 +169,7 @@ class Outputs:
     archive_bucket_arn: pulumi.Input[str]
     logs_bucket: pulumi.Input[str]
     logs_bucket_domain: pulumi.Input[str]
+    admin_group: pulumi.Input[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +215,12 @@ def build(stack: Stack[Settings]) -> Outputs:
             table_arns=table_arns, subnet_ids=ground.subnet_ids, group_id=doors.of("dax"), size=settings.dax
         )
         ReadCache(stack, "dax", cached)
-    search = Search(stack, "search", SearchArgs(ground=ground, size=settings.search, group_id=doors.of("search")))
+    search = Search(
+        stack, "search",
+        SearchArgs(
+            ground=ground, size=settings.search, group_id=doors.of("search"), admin_arn=role_arn(stack)
+        ),
+    )  # fmt: skip
     groups = [doors.of("brokers"), doors.of("broker-metrics")]
     brokers = Brokers(stack, "log", BrokersArgs(ground=ground, size=settings.brokers, group_ids=groups))
     cache = Cache(stack, "cache", CacheArgs(ground=ground, size=settings.cache, group_id=doors.of("cache")))
@@ -212,11 +229,21 @@ def build(stack: Stack[Settings]) -> Outputs:
             key_arn=key_arn, keep_days=settings.backup_days, locked=place.is_prod, copy_region=part.other
         )
         Backups(stack, "backups", kept)
+    secrets = _add_secrets(stack, part, ground, database)
+    admin = AdminHost(
+        stack,
+        AdminHostArgs(
+            vpc_id=network.vpc_id, subnet_ids=network.app_subnet_ids, clients_group_id=doors.clients.id,
+            there=settings.admin_host, password_arn=secrets["database_secret_arn"],
+            password_key_arn=key_arn if part.primary is None else None, search_admin_arn=search.admin_role_arn,
+        ),
+    )  # fmt: skip
     files, page, archive, logs = buckets.files, buckets.page, buckets.archive.bucket, buckets.logs
     return Outputs(
         home_region=settings.home_region, client_group_id=doors.clients.id, data_key_arn=key_arn,
-        database_identifier=database.identifier, database_arn=database.arn, database_name=DATABASE,
-        database_host=database.host, database_resource_id=database.resource_id,
+        database_identifier=database.identifier, database_identifiers=database.identifiers,
+        database_arn=database.arn, database_name=DATABASE,
+        database_address=database.address, database_host=database.host, database_resource_id=database.resource_id,
         database_proxy_host=database.proxy.endpoint, database_proxy_arn=database.proxy.arn,
         database_reader_host=database.reader_host, database_connect_arns=pulumi.Output.all(*database.connect_arns),
         table_arns=pulumi.Output.all(*table_arns), message_table=table_names[0], text_table=table_names[1],
@@ -226,7 +253,7 @@ def build(stack: Stack[Settings]) -> Outputs:
         cache_secret_arn=cache.secret_arn, files_bucket=files.name, files_bucket_arn=files.arn,
         files_bucket_domain=files.domain, page_bucket=page.name, page_bucket_arn=page.arn,
         page_bucket_domain=page.domain, archive_bucket=archive.name, archive_bucket_arn=archive.arn,
-        logs_bucket=logs.name, logs_bucket_domain=logs.domain, **_add_secrets(stack, part, ground, database),
+        logs_bucket=logs.name, logs_bucket_domain=logs.domain, admin_group=admin.group_name, **secrets,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from nottermost_platform.components.delivery import Agents, AgentsArgs, LoadFlee
 from nottermost_platform.components.pipeline import Pipeline, PipelineArgs
 from nottermost_platform.components.security import EncryptionKey, EncryptionKeyArgs
 from nottermost_platform.components.storage import Bucket, BucketArgs
-from nottermost_platform.policy import Statement
+from nottermost_platform.policy import Statement, use_key
 from nottermost_platform.program import Requirement, Stack
 from nottermost_platform.settings import Layers, StackSettings
 from nottermost_platform.stacks import account as account_stack
@@ -96,7 +96,7 @@ def build(stack: Stack[Settings]) -> Outputs:
     use_artifacts = [
         Statement(actions=["s3:ListBucket"], resources=[artifacts.arn]),
         Statement(actions=["s3:GetObject", "s3:PutObject"], resources=[pulumi.Output.concat(artifacts.arn, "/*")]),
-        Statement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.arn]),
+        use_key("s3", stack.place.region, key.arn),
     ]
     fleet = None
     if settings.load_tasks_max:

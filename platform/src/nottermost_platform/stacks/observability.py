@@ -167,7 +167,7 @@ def _watch(
     if not place.is_standby:
         conditions |= cdn_conditions(edge.distribution_id, limits)
         for standby in regions_of(place.env)[1:]:
-            conditions |= standby_conditions(tables["log"], standby, limits)
+            conditions |= standby_conditions(tables, standby, limits)
     return conditions
 
 

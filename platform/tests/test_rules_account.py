@@ -1,0 +1,113 @@
+"""Each rule of an account notices what it is for, and production passes."""
+
+import pytest
+
+from nottermost_platform.rules.account import (
+    ANALYZER,
+    BILL_TAG,
+    BUDGET,
+    CHANNEL,
+    DETECTOR,
+    DISKS,
+    EVENT_RULE,
+    EVENT_TARGET,
+    EXPORT,
+    FEATURE,
+    IMAGES,
+    METADATA,
+    MONITOR,
+    PASSWORDS,
+    RECORDER,
+    RECORDING,
+    SNAPSHOTS,
+    SUBSCRIPTION,
+    TRAIL,
+)
+from nottermost_platform.testing import REMOVED, Bad, added, changed, check_bad, removed
+
+BUCKET_POLICY, KEY = "s3/bucketPolicy:BucketPolicy", "kms/key:Key"
+WORKGROUP = "athena/workgroup:Workgroup"
+HERE, THERE = "threats-found-us-east-1", "threats-found-eu-west-1"
+WARNED, RESULT = "notifications.0", "configuration.resultConfiguration"
+SERVICES = "policy.Statement.1.Principal.Service"
+CASES = [
+    Bad("account-looked-after", removed(TRAIL), "without cloudtrail/trail"),
+    Bad("account-looked-after", removed(BUDGET), "without budgets/budget"),
+    Bad("account-looked-after", removed(DETECTOR, "threats-eu-west-1"), "guardduty/detector:Detector in eu-west-1"),
+    Bad("trail", changed(TRAIL, "isMultiRegionTrail", False), "isMultiRegionTrail off"),
+    Bad("trail", changed(TRAIL, "enableLogFileValidation", REMOVED), "enableLogFileValidation off"),
+    Bad("trail", changed(TRAIL, "enableLogging", False), "switched off"),
+    Bad("trail", changed(TRAIL, "kmsKeyId", REMOVED), "no key of ours"),
+    Bad("trail", changed(KEY, SERVICES, ["config.amazonaws.com"], "audit"), "CloudTrail can use"),
+    Bad("trail", changed(BUCKET_POLICY, "policy.Statement.2.Effect", "Deny", "trail-policy"), "does not take it"),
+    Bad("trail", changed(TRAIL, "cloudWatchLogsGroupArn", REMOVED), "cloudWatchLogsGroupArn"),
+    Bad("trail", changed(TRAIL, "advancedEventSelectors", []), "leaves out some calls"),
+    Bad("trail", changed(TRAIL, "advancedEventSelectors.1.fieldSelectors", []), "who read the state"),
+    Bad("trail", changed(TRAIL, "insightSelectors", []), "unlike those before"),
+    Bad("trail", added(TRAIL, {}, like="sqs/queue:Queue"), "not protected"),
+    Bad("changes-recorded", changed(RECORDER, "recordingGroup.allSupported", False), "some kinds"),
+    Bad("changes-recorded", changed(RECORDER, "recordingGroup.includeGlobalResourceTypes", False, "inventory-us-east-1"), "one of 0"),
+    Bad("changes-recorded", changed(RECORDER, "recordingMode.recordingFrequency", "DAILY"), "once a day"),
+    Bad("changes-recorded", changed(RECORDER, "roleArn", REMOVED), "no role of ours"),
+    Bad("changes-recorded", changed(RECORDING, "isEnabled", False), "not switched on"),
+    Bad("changes-recorded", removed(CHANNEL), "to nowhere"),
+    Bad("changes-recorded", changed(CHANNEL, "s3BucketName", "other"), "no bucket of ours"),
+    Bad("changes-recorded", changed(BUCKET_POLICY, "policy.Statement.2.Effect", "Deny", "inventory-policy"), "that takes it"),
+    Bad("changes-recorded", changed(CHANNEL, "s3KmsKeyArn", REMOVED), "without a key"),
+    Bad("changes-recorded", changed(CHANNEL, "snapshotDeliveryProperties", REMOVED), "how all of it stands"),
+    Bad("threats-found", changed(DETECTOR, "enable", False), "switched off"),
+    Bad("threats-found", changed(DETECTOR, "findingPublishingFrequency", "SIX_HOURS"), "hours later"),
+    Bad("threats-found", changed(FEATURE, "status", "DISABLED"), "does not look at"),
+    Bad("threats-found", removed(FEATURE), "does not look at"),
+    Bad("threats-found", removed(EVENT_RULE), "nobody hears of"),
+    Bad("threats-found", changed(EVENT_RULE, "eventPattern.detail.severity.0.numeric", [">=", 9]), "nobody hears of"),
+    Bad("events-told", changed(EVENT_RULE, "state", "DISABLED"), "switched off"),
+    Bad("events-told", changed(EVENT_RULE, "eventPattern", REMOVED), "waits for nothing"),
+    Bad("events-told", removed(EVENT_TARGET), "tells nobody"),
+    Bad("events-told", changed(EVENT_TARGET, "arn", "arn:aws:sns:us-east-1:1:x", HERE), "nobody of ours"),
+    Bad("events-told", changed(EVENT_TARGET, "roleArn", REMOVED, THERE), "without a role"),
+    Bad("events-told", changed(EVENT_TARGET, "arn", "arn:aws:events:sa-east-1:333344445555:event-bus/default", THERE), "nobody listens"),
+    Bad("account-defaults", changed(ANALYZER, "type", "ACCOUNT_UNUSED_ACCESS"), "ACCOUNT_UNUSED_ACCESS"),
+    Bad("account-defaults", changed(ANALYZER, "configuration", {"unusedAccess": {}}), "some findings"),
+    Bad("account-defaults", changed(DISKS, "enabled", False), "enabled False"),
+    Bad("account-defaults", changed(SNAPSHOTS, "state", "unblocked"), "state unblocked"),
+    Bad("account-defaults", changed(IMAGES, "state", "unblocked"), "state unblocked"),
+    Bad("account-defaults", changed(METADATA, "httpTokens", "optional"), "httpTokens optional"),
+    Bad("account-defaults", changed(METADATA, "httpPutResponseHopLimit", 2), "httpPutResponseHopLimit 2"),
+    Bad("account-defaults", changed(PASSWORDS, "minimumPasswordLength", 8), "of 8 characters"),
+    Bad("account-defaults", changed(PASSWORDS, "passwordReusePrevention", 0), "used before"),
+    Bad("account-defaults", changed(PASSWORDS, "requireSymbols", False), "requireSymbols"),
+    Bad("account-defaults", changed(PASSWORDS, "allowUsersToChangePassword", False), "that leaked"),
+    Bad("budgets-warn", changed(BUDGET, "limitAmount", "0"), "no limit in money"),
+    Bad("budgets-warn", changed(BUDGET, "timeUnit", "ANNUALLY"), "ANNUALLY"),
+    Bad("budgets-warn", changed(BUDGET, f"{WARNED}.notificationType", REMOVED), "neither"),
+    Bad("budgets-warn", changed(BUDGET, f"{WARNED}.subscriberSnsTopicArns", []), "a topic of ours"),
+    Bad("budgets-warn", changed(BUDGET, "notifications", []), "what is forecasted"),
+    Bad("budgets-warn", changed(BUDGET, f"{WARNED}.threshold", 5000), "at no percentage"),
+    Bad("anomalies-told", removed(SUBSCRIPTION), "tells nobody"),
+    Bad("anomalies-told", changed(MONITOR, "monitorDimension", "LINKED_ACCOUNT"), "each service"),
+    Bad("anomalies-told", removed(MONITOR), "no monitor"),
+    Bad("anomalies-told", changed(SUBSCRIPTION, "subscribers", []), "no topic of ours"),
+    Bad("anomalies-told", changed(SUBSCRIPTION, "frequency", "WEEKLY"), "weekly"),
+    Bad("anomalies-told", changed(SUBSCRIPTION, "thresholdExpression.dimension.key", "X"), "but money"),
+    Bad("anomalies-told", changed(SUBSCRIPTION, "thresholdExpression.dimension.values", ["0"]), "every cent"),
+    Bad("bill-knows-tags", changed(BILL_TAG, "status", "Inactive"), "not on the bill"),
+    Bad("bill-knows-tags", removed(BILL_TAG, "spending-repo"), "without repo"),
+    Bad("bill-exported", changed(EXPORT, "export.destinationConfigurations", []), "no bucket of ours"),
+    Bad("bill-exported", changed(BUCKET_POLICY, "policy.Statement.1.Effect", "Deny", "bill-policy"), "that takes it"),
+    Bad("bill-exported", changed(EXPORT, "export.refreshCadences", []), "up to date"),
+    Bad("bill-exported", changed(EXPORT, "export.dataQueries", []), "what things cost"),
+    Bad("questions-bounded", changed(WORKGROUP, "configuration.enforceWorkgroupConfiguration", False), "say otherwise"),
+    Bad("questions-bounded", changed(WORKGROUP, "configuration.bytesScannedCutoffPerQuery", 0), "read everything"),
+    Bad("questions-bounded", changed(WORKGROUP, "configuration.publishCloudwatchMetricsEnabled", False), "counts nothing"),
+    Bad("questions-bounded", changed(WORKGROUP, f"{RESULT}.encryptionConfiguration.kmsKeyArn", REMOVED), "no key of ours"),
+    Bad("questions-bounded", changed(WORKGROUP, f"{RESULT}.outputLocation", "s3://other/"), "no bucket of ours"),
+    Bad("questions-bounded", changed(WORKGROUP, f"{RESULT}.expectedBucketOwner", REMOVED), "by then"),
+    Bad("questions-bounded", changed(WORKGROUP, "forceDestroy", True), "with the questions"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", CASES, ids=[f"{each.rule}-{place}" for place, each in enumerate(CASES)])
+def test_it_is_noticed(bad: Bad) -> None:
+    """The rule says so of the changed graph, and did not of production."""
+    check_bad(bad)
