@@ -8,7 +8,7 @@ DEV_MEMBERS := $(MEMBERS) platform cost-model
 PYPROJECTS := $(MEMBERS:=/pyproject.toml)
 DEV_PYPROJECTS := $(DEV_MEMBERS:=/pyproject.toml)
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n 2
+PYTEST := $(BIN)/python -m pytest -n 3
 # Our members are resolved from the checkout and never from an index.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform cost,--no-emit-package nottermost-$(name))
@@ -40,13 +40,16 @@ dev: .venv/.dev ## start the chat and restart it on every change
 
 test: .venv/.dev servers ## run all tests, also in a real browser
 	@requirements/chromium.sh
+	@requirements/graphviz.sh
 	@$(PYTEST) $(ARGS)
 
 test-unit: .venv/.dev servers ## run the quick tests
+	@requirements/graphviz.sh
 	@$(PYTEST) -m "not browser and not slow" $(ARGS)
 
 coverage: .venv/.dev servers ## run all tests and show the lines that no test reaches
 	@requirements/chromium.sh
+	@requirements/graphviz.sh
 	@$(PYTEST) --cov --cov-report=term-missing $(ARGS)
 
 lint: .venv/.dev ## check style, types, imports, lock files and generated documents
@@ -58,6 +61,10 @@ lint: .venv/.dev ## check style, types, imports, lock files and generated docume
 	@$(BIN)/nottermost chat docs --check
 	@$(BIN)/python -m nottermost_chat.rpc.contract --check
 	@$(BIN)/nottermost env schemas --check
+	@$(BIN)/nottermost env docs --check
+	@$(BIN)/nottermost env diagram prod --check
+	@$(BIN)/python ansible/generate.py --check
+	@cd ansible && ../$(BIN)/yamllint . && PATH="$(CURDIR)/$(BIN):$$PATH" LC_ALL=C.UTF-8 ../$(BIN)/ansible-lint --offline --nocolor -q -f pep8 playbooks/*.yml
 	@$(BIN)/nottermost cost docs --check
 	@$(BIN)/nottermost stack docs --check
 
@@ -84,7 +91,7 @@ chaos: .venv/.dev servers ## break everything in turn under load and write docs/
 lock: .venv/.dev ## resolve the lock files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) $(ARGS) --group install $(PYPROJECTS) -o requirements/run.txt
 	@$(COMPILE) $(ARGS) --group install --extra cluster -c requirements/run.txt $(PYPROJECTS) -o requirements/cluster.txt
-	@$(COMPILE) $(ARGS) --group install --group dev --extra cluster --extra policy-pack --override requirements/overrides.txt -c requirements/cluster.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
+	@$(COMPILE) $(ARGS) --group install --group dev --extra cluster --extra policy-pack --override requirements/overrides.in -c requirements/cluster.txt $(DEV_PYPROJECTS) -o requirements/dev.txt
 
 ci: ## exactly what CI runs
 	@.ci/run

@@ -35,9 +35,10 @@ def parse_links(text: str) -> list[str]:
 
 
 def parse_anchors(text: str) -> set[str]:
-    """What a `#fragment` may name: headings in lower case, without punctuation, spaces as hyphens."""
+    """What a `#fragment` may name: headings in lower case, without punctuation, spaces as hyphens; and named places."""
     headings = HEADING.findall(FENCE.sub("", text))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    named = set(re.findall(r'<a id="([^"]+)">', text))
+    return named | {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 def parse_targets(makefile: str) -> set[str]:

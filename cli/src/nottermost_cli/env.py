@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nottermost_cli.env_bootstrap import bootstrap, inventory
+from nottermost_cli.env_diagram import diagram
+from nottermost_cli.env_docs import docs
+from nottermost_cli.env_drift import drift
+from nottermost_cli.env_policy import policy
+from nottermost_cli.env_reap import reap
 from nottermost_cli.env_shared import (
     DryRun,
     Env,
@@ -316,6 +322,15 @@ def bench(json: Json = False) -> None:
         return
     for figure in figures:
         print(figure.render())
+
+
+app.command()(policy)
+app.command()(docs)
+app.command()(drift)
+app.command()(reap)
+app.command()(diagram)
+app.command()(bootstrap)
+app.command()(inventory)
 
 
 def _stop_at_findings(result: "Preview") -> None:

@@ -116,7 +116,7 @@ async def create_topics(brokers: Brokers, *, replication: int, partitions: int |
     Raises: StartError when a topic has another number of partitions; Unavailable.
     """
     admin = AdminClient(brokers.properties())
-    wanted = {brokers.topic(topic): _new_topic(brokers, topic, replication, partitions) for topic in TOPICS}
+    wanted = {brokers.topic(topic): new_topic(brokers, topic, replication, partitions) for topic in TOPICS}
     for name, future in admin.create_topics(list(wanted.values()), request_timeout=ADMIN_S).items():
         try:
             await answer(future)
@@ -142,7 +142,8 @@ async def delete_topics(brokers: Brokers) -> None:
                 raise Unavailable(f"the topics cannot be removed: {error.args[0].str()}") from error
 
 
-def _new_topic(brokers: Brokers, topic: Topic, replication: int, partitions: int | None) -> NewTopic:
+def new_topic(brokers: Brokers, topic: Topic, replication: int, partitions: int | None = None) -> NewTopic:
+    """A topic with all that it is to be; Ansible's role makes it of the same (ansible/generate.py)."""
     count = min(topic.partitions, partitions or topic.partitions)
     config = {
         "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
