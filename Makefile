@@ -8,7 +8,7 @@ DEV_MEMBERS := $(MEMBERS) platform cost-model
 PYPROJECTS := $(MEMBERS:=/pyproject.toml)
 DEV_PYPROJECTS := $(DEV_MEMBERS:=/pyproject.toml)
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n 3
+PYTEST := $(BIN)/python -m pytest -n 2
 # Our members are resolved from the checkout and never from an index.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(foreach name,conventions chat cli platform cost,--no-emit-package nottermost-$(name))

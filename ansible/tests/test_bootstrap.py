@@ -29,7 +29,7 @@ from nottermost_chat.testing.servers import Address
 from nottermost_cli.testing import Call, make_call, run_command
 from nottermost_conventions import ExitCode
 from nottermost_platform import bootstrap
-from nottermost_platform.inventory import Group, Host, Inventory, parse, render
+from nottermost_platform.inventory import Group, Host, Inventory, parse, read_reviewed, render
 from nottermost_platform.program import ROOT
 
 # A bootstrap takes 5 s, and several times that on a machine that other tests keep busy; the first test waits for two.
@@ -303,6 +303,8 @@ def test_what_does_not_answer_is_told_before_anything_is_done(
         (("local", "--phase", "shrink"), "no phase is called 'shrink'"),
         (("prod", "--inventory", str(ROOT / "ansible/inventories/prod.yml")), "are placeholders"),
         (("local", "--inventory", "/nonexistent"), "cannot be read"),
+        (("staging", "--inventory", str(ROOT / "ansible/inventories/prod.yml")), "is of prod, not of staging"),
+        (("local", "--inventory", str(ROOT / "ansible/inventories/staging.yml")), "is of staging, not of local"),
     ],
 )
 def test_what_makes_no_sense_is_refused(call: Call, arguments: tuple[str, ...], reason: str) -> None:
@@ -310,6 +312,55 @@ def test_what_makes_no_sense_is_refused(call: Call, arguments: tuple[str, ...], 
     result = call("bootstrap", *arguments)
     assert result.code == ExitCode.USAGE
     assert reason in result.err
+
+
+@pytest.fixture
+def prod(tmp_path: Path) -> str:
+    """Production's inventory as the state has it."""
+    path = tmp_path / "prod.yml"
+    path.write_text(render(msgspec.structs.replace(read_reviewed("prod"), source="state")))
+    return str(path)
+
+
+def test_a_region_that_is_none_is_refused(call: Call, prod: str) -> None:
+    """With those that there are."""
+    result = call("bootstrap", "prod", "--inventory", prod, "--region", "eu-west1")
+    assert result.code == ExitCode.USAGE
+    assert "prod has nothing in eu-west1: eu-west-1, us-east-1" in result.err
+
+
+@pytest.mark.parametrize(
+    ("role", "region", "why"),
+    [("topics", "us-east-1", "provisioned cluster"), ("database", "eu-west-1", "a replica takes its roles")],
+)
+def test_a_role_without_a_host_by_design_has_nothing_to_do(
+    call: Call, prod: str, role: str, region: str, why: str
+) -> None:
+    """Exit 0 with the reason; Ansible is not begun."""
+    result = call("bootstrap", "prod", "--inventory", prod, "--only", role, "--region", region)
+    assert result.code == ExitCode.DONE
+    assert f"{role}: nothing to do in {region}: " in result.err
+    assert why in result.err
+    assert result.out.endswith("prod: changed=0\n")
+
+
+def test_a_role_that_should_have_a_host_is_refused_without_one(call: Call, tmp_path: Path) -> None:
+    """An inventory that lost it is no reason to say that all is well."""
+    host = Host(name="s", group="search", region="us-east-1", variables={"search_url": "http://127.0.0.1:9"})
+    path = tmp_path / "inventory.yml"
+    path.write_text(render(Inventory(env="local", source="local", hosts=(host,))))
+    result = call("bootstrap", "local", "--inventory", str(path), "--only", "topics")
+    assert result.code == ExitCode.USAGE
+    assert "the inventory of local has no host for topics in us-east-1" in result.err
+
+
+def test_what_does_not_come_to_its_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With everything that it began, which holds the pipe that is read: the test would hang."""
+    monkeypatch.setattr(bootstrap, "RUN_S", 1.0)
+    said: list[str] = []
+    with pytest.raises(bootstrap.BootstrapFailed, match="was ended, since it did not come to its end"):
+        bootstrap._play(["/bin/sh", "-c", "echo begun; sleep 200 & wait"], dict(os.environ), said.append)
+    assert said == ["begun"]
 
 
 def test_a_laptop_without_a_cluster_is_told_how_to_get_one(call: Call, tmp_path: Path) -> None:
@@ -359,6 +410,33 @@ def test_generated_files_are_as_their_sources_say() -> None:
     texts = dict(islice(runpy.run_path(str(ROOT / "ansible/generate.py"))["texts"](), 2))
     assert len(texts) == 2
     assert {path: path.read_text() for path in texts} == texts
+
+
+def test_what_was_written_is_loaded_when_a_later_task_fails(tmp_path: Path) -> None:
+    """Otherwise the next run finds nothing changed, and the file is never loaded."""
+    steps = [
+        {"name": "Write", "ansible.builtin.command": "true", "changed_when": True, "notify": "Load"},
+        {"name": "Stop", "ansible.builtin.fail": {"msg": "later"}},
+    ]
+    loaded = tmp_path / "loaded"
+    handler = {"name": "Load", "ansible.builtin.file": {"path": str(loaded), "state": "touch", "mode": "0600"}}
+    play = {"name": "P", "hosts": "localhost", "connection": "local", "tasks": steps, "handlers": [handler]}
+    path = tmp_path / "play.yml"
+    path.write_text(yaml.safe_dump([play]))
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible" / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+    done = subprocess.run([program, str(path)], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE, done.stderr  # of ansible-playbook: a task failed
+    assert loaded.exists(), done.stdout
+
+
+def test_every_unit_that_is_begun_is_installed() -> None:
+    """The package of each one comes first."""
+    tasks = yaml.safe_load((ROOT / "ansible/roles/common/tasks/main.yml").read_text())
+    packages = yaml.safe_load((ROOT / "ansible/roles/common/defaults/main.yml").read_text())["common_packages"]
+    assert tasks[0]["ansible.builtin.package"]["name"] == "{{ common_packages }}"
+    providers = {"auditd.service": "audit", "chronyd.service": "chrony", "dnf-automatic.timer": "dnf-automatic"}
+    assert {providers[unit] for unit in tasks[-1]["loop"]} == set(packages)
 
 
 def test_roles_use_nothing_but_ansible_and_our_own() -> None:

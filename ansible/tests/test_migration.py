@@ -1,6 +1,7 @@
 """Expand, promoted, contract: the chat's own revisions on a real PostgreSQL, with the ledger of them."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from nottermost_chat.testing.servers import Address
 
 KNOWN = ("v2_1", "v2_0", "v1_3", "v1_2", "v1_1", "v1_0")
 SCHEMA = "directory"
+ENDED = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -76,20 +78,41 @@ def test_contract_waits_for_the_promotion(postgres: Address, params: dict[str, A
     assert not run(params, "contract")["changed"]
     assert lines(params) == [
         ("expand", "v1_1", "v1_3", "test", True),
-        ("promoted", "v1_3", "v1_3", "test", True),
+        ("promoted", "v1_3", newest, "test", True),
         ("contract", "v1_3", newest, "test", True),
     ]
+
+
+def promoted(at: str, bears: str, *, schema: str = SCHEMA, ended_at: datetime | None = ENDED) -> Entry:
+    return Entry(schema=schema, phase="promoted", from_revision=at, to_revision=bears, ended_at=ended_at)
 
 
 def test_a_promotion_that_never_ended_counts_for_nothing() -> None:
     """Nor does one of another schema or of an older revision."""
     others = [
-        Entry(schema=SCHEMA, phase="promoted", from_revision="v1_3", to_revision="v1_3"),
-        Entry(schema="store", phase="promoted", from_revision="v1_3", to_revision="v1_3"),
-        Entry(schema=SCHEMA, phase="promoted", from_revision="v1_2", to_revision="v1_2"),
+        promoted("v1_3", "v2_1", ended_at=None),
+        promoted("v1_3", "v2_1", schema="store"),
+        promoted("v1_2", "v2_1"),
     ]
-    with pytest.raises(Refused, match="nobody has said"):
-        plan_phase("contract", SCHEMA, now="v1_3", known=KNOWN, entries=others)
+    for each in others:
+        with pytest.raises(Refused, match="nobody has said"):
+            plan_phase("contract", SCHEMA, now="v1_3", known=KNOWN, entries=[each])
+    assert plan_phase("contract", SCHEMA, now="v1_3", known=KNOWN, entries=[promoted("v1_3", "v2_1")]).changes
+
+
+def test_a_contraction_of_its_own_needs_a_promotion_of_its_own() -> None:
+    """Release A was promoted at v2_1; B ships v3_0 alone, on which A would refuse to start. A roll-back counts too."""
+    known = ("v3_0", *KNOWN)
+    of_a = plan_phase("promoted", SCHEMA, now="v2_1", known=KNOWN, entries=[])
+    assert (of_a.from_revision, of_a.to_revision, of_a.changes) == ("v2_1", "v2_1", True)
+    a, b = promoted("v2_1", "v2_1"), promoted("v2_1", "v3_0")
+    with pytest.raises(Refused, match="only programs that bear v3_0 run"):
+        plan_phase("contract", SCHEMA, now="v2_1", known=known, entries=[a])
+    assert plan_phase("promoted", SCHEMA, now="v2_1", known=known, entries=[a]).to_revision == "v3_0"
+    assert plan_phase("contract", SCHEMA, now="v2_1", known=known, entries=[a, b]).to_revision == "v3_0"
+    assert plan_phase("promoted", SCHEMA, now="v2_1", known=KNOWN, entries=[a, b]).changes
+    with pytest.raises(Refused, match="only programs that bear v3_0 run"):
+        plan_phase("contract", SCHEMA, now="v2_1", known=known, entries=[a, b, a])
 
 
 @pytest.mark.parametrize(

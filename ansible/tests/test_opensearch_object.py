@@ -127,6 +127,8 @@ class Plugins:
 
     Attributes:
         race: somebody else writes before the next write of a policy.
+        versions: the sequence number of the policy that an index was given; another write does not change it.
+        refused: indices with which index state management does nothing, with status 200.
         upstream: takes everything that is not for a plugin.
     """
 
@@ -136,6 +138,8 @@ class Plugins:
     objects: dict[str, Json] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     managed: dict[str, str | None] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def answer(self, method: str, target: str, body: Json) -> tuple[int, Json]:
@@ -147,9 +151,8 @@ class Plugins:
         if "/explain/" in url.path:
             key = "index.plugins.index_state_management.policy_id"
             return 200, {index: {key: policy} for index, policy in self.managed.items()} | {"total_managed_indices": 0}
-        if "/add/" in url.path:
-            self.managed[name] = body["policy_id"]
-            return 200, {"updated_indices": 1, "failures": False}
+        if "/add/" in url.path or "/change_policy/" in url.path:
+            return 200, self._manage(name, body["policy_id"], is_new="/add/" in url.path)
         if method == "GET":
             return (200, self._shown(url.path, name)) if url.path in self.objects else (404, {"status": 404})
         number = self.numbers.get(url.path)
@@ -163,6 +166,14 @@ class Plugins:
             self.numbers[url.path] += 1
         self.objects[url.path] = body
         return 200, {"status": "OK"}
+
+    def _manage(self, index: str, policy: str, *, is_new: bool) -> Json:
+        if index in self.refused or is_new == bool(self.managed[index]):
+            failed = {"index_name": index, "index_uuid": "u", "reason": "This index is not to be managed"}
+            return {"updated_indices": 0, "failures": True, "failed_indices": [failed]}
+        self.managed[index] = policy
+        self.versions[index] = self.numbers[f"/_plugins/_ism/policies/{policy}"]
+        return {"updated_indices": 1, "failures": False, "failed_indices": []}
 
     def _shown(self, path: str, name: str) -> Json:
         if "/policies/" not in path:
@@ -247,11 +258,36 @@ def test_a_policy_takes_the_indices_that_nothing_manages(plugins: Plugins) -> No
     assert not run(client, "policy", "p", POLICY, attach="chat-messages-*")["changed"]
 
 
+def test_a_changed_policy_reaches_the_indices_that_it_manages(plugins: Plugins) -> None:
+    """Its own, at the new version; another policy's stay. A dry run names them; again is nothing."""
+    plugins.managed = {"chat-messages-1": None, "chat-messages-2": "other"}
+    client = Client(plugins.url)
+    run(client, "policy", "p", POLICY, attach="chat-messages-*")
+    assert plugins.versions == {"chat-messages-1": 0}
+    higher = json.loads(json.dumps(POLICY).replace('"priority": 100}}', '"priority": 200}}'))
+    assert run(client, "policy", "p", higher, attach="chat-messages-*", check=True)["moved"] == ["chat-messages-1"]
+    assert plugins.versions == {"chat-messages-1": 0}
+    assert run(client, "policy", "p", higher, attach="chat-messages-*")["moved"] == ["chat-messages-1"]
+    assert plugins.versions == {"chat-messages-1": 1}
+    assert plugins.managed["chat-messages-2"] == "other"
+    again = run(client, "policy", "p", higher, attach="chat-messages-*")
+    assert (again["changed"], again["moved"]) == (False, [])
+
+
+@pytest.mark.parametrize(("manager", "action"), [(None, "add"), ("p", "change_policy")])
+def test_what_index_state_management_does_not_do_is_told(plugins: Plugins, manager: str | None, action: str) -> None:
+    """It answers 200 all the same."""
+    plugins.managed, plugins.refused = {"chat-messages-1": manager}, {"chat-messages-1"}
+    with pytest.raises(SearchError, match=f"{action} of chat-messages-1 was refused: .*not to be managed"):
+        run(Client(plugins.url), "policy", "p", POLICY, attach="chat-messages-*")
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "other"),
     [
         ("role", {"cluster_permissions": ["a"]}, {"cluster_permissions": ["a", "b"]}),
         ("role_mapping", {"backend_roles": ["x"]}, {"backend_roles": ["y"]}),
+        ("role_mapping", {"backend_roles": ["x"], "users": []}, {"backend_roles": ["x"], "users": ["bob"]}),
     ],
 )
 def test_rights_are_written_once_and_repaired(plugins: Plugins, kind: str, body: Json, other: Json) -> None:
@@ -292,9 +328,10 @@ def test_the_role_does_all_that_amazon_has(plugins: Plugins, client: Client, own
     assert not [action for state in policy["states"] for action in state["actions"] if "delete" in action]
     assert plugins.managed == {f"{prefix}-messages-0": f"{prefix}-messages"}
     rights = {path.rpartition("/")[2]: body for path, body in plugins.objects.items() if "/rolesmapping/" in path}
+    nobody: Json = {"and_backend_roles": [], "users": [], "hosts": []}
     assert rights == {
-        f"{prefix}-reader": {"backend_roles": ["arn:api"]},
-        f"{prefix}-writer": {"backend_roles": ["arn:indexer", "arn:keeper"]},
+        f"{prefix}-reader": {"backend_roles": ["arn:api"], **nobody},
+        f"{prefix}-writer": {"backend_roles": ["arn:indexer", "arn:keeper"], **nobody},
     }
     reader = plugins.objects[f"/_plugins/_security/api/roles/{prefix}-reader"]["index_permissions"][0]
     assert reader["index_patterns"] == [f"{prefix}-messages", f"{prefix}-messages-*"]

@@ -130,6 +130,11 @@ def test_what_a_migration_makes_is_the_apps_at_once(done: Params) -> None:
         ("GRANT CREATE ON SCHEMA public TO {app}", "REVOKE CREATE ON SCHEMA"),
         ("GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", "REVOKE TEMPORARY ON DATABASE"),
         ("GRANT {owner} TO {app}", "REVOKE"),
+        ("GRANT {owner} TO {iam}", "REVOKE"),
+        ("GRANT {app} TO {owner}", "REVOKE"),
+        ("GRANT {readonly} TO {app}", "REVOKE"),
+        ("GRANT SELECT (user_id) ON users TO {readonly}", "REVOKE SELECT (user_id) ON TABLE public.users FROM"),
+        ("GRANT UPDATE (name) ON meta TO PUBLIC", "REVOKE UPDATE (name) ON TABLE public.meta FROM PUBLIC"),
         ("ALTER ROLE {app} CREATEDB", "NOCREATEDB"),
         ("ALTER TABLE meta OWNER TO {user}", "ALTER TABLE public.meta OWNER TO"),
         ("REVOKE SELECT ON meta FROM {app}", "GRANT SELECT ON TABLE public.meta TO"),
@@ -139,6 +144,7 @@ def test_what_a_migration_makes_is_the_apps_at_once(done: Params) -> None:
 def test_what_somebody_did_by_hand_is_undone(done: Params, wrong: str, statement: str) -> None:
     """It shows in the plan of a dry run, is put right, and then nothing is left to do."""
     names = {key: sql.Identifier(done[key]) for key in ("owner", "app", "readonly", "database", "user")}
+    names["iam"] = sql.Identifier(done["iam_role"])
     with as_user(done, "postgres") as root:
         root.execute(sql.SQL(wrong).format(**names))
     planned = postgres_access.run(done, check=True)["statements"]

@@ -37,7 +37,8 @@ def test_production_passes_and_says_what_is_accepted(call: Call) -> None:
     """Exit 0; every accepted line with its last day and reason; the sum at the end."""
     result = call("policy", "prod")
     assert result.code == ExitCode.DONE, result.out
-    assert "vpc-blocks-public-access (2) until 2027-06-30: the load balancer" in result.out
+    assert "vpc-blocks-public-access until 2027-06-30: the load balancer" in result.out
+    assert "    network.eu-west-1/main does not block public access" in result.out
     assert result.out.splitlines()[-1].startswith(f"prod: {len(RULES)} rules on ")
     assert "violations: none" in result.out
 

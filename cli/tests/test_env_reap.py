@@ -14,6 +14,7 @@ import pytest
 
 from nottermost_cli.testing import Call, make_call
 from nottermost_conventions import ExitCode
+from nottermost_platform import deploy
 from nottermost_platform.reap import Environment, Verdict, decide
 from nottermost_platform.testing_account import credentials, running_account
 
@@ -52,18 +53,19 @@ class World:
         return paths
 
     def up(self, env: str, *stacks: str, fail: str = "") -> None:
-        """Put stacks into the state; `fail`: the one that cannot be destroyed."""
+        """Put stacks into the state, each with one thing by its id; `fail`: the one that cannot be destroyed."""
         for stack in stacks or STACKS:
-            self.state["stacks"][f"{stack}/{env}-us-east-1"] = {"outputs": {}, "resources": [{"urn": "urn:x::vpc"}]}
+            resources = [{"urn": "urn:x::vpc", "inputs": {"tags": {"nottermost-id": f"{env}-{stack}"}}}]
+            self.state["stacks"][f"{stack}/{env}-us-east-1"] = {"outputs": {}, "resources": resources}
         self.state["fail"] = [f"{fail}/{env}-us-east-1"] if fail else []
         self._write()
 
-    def tag(self, env: str, expires: str) -> str:
-        """Something in the account that bears an environment's tags."""
-        tags = {"env": env, "expires-on": expires, "managed-by": "pulumi"}
+    def tag(self, env: str, expires: str, stack: str = "chat") -> str:
+        """Something of a stack in the account that bears an environment's tags."""
+        tags = {"env": env, "expires-on": expires, "managed-by": "pulumi", "nottermost-id": f"{env}-{stack}"}
         sqs = boto3.client("sqs", region_name="us-east-1")
-        sqs.create_queue(QueueName=f"{env}-queue", tags=tags)
-        return f"arn:aws:sqs:us-east-1:{DEV_ACCOUNT}:{env}-queue"
+        sqs.create_queue(QueueName=f"{env}-{stack}", tags=tags)
+        return f"arn:aws:sqs:us-east-1:{DEV_ACCOUNT}:{env}-{stack}"
 
     @property
     def left(self) -> list[str]:
@@ -254,6 +256,53 @@ def test_an_orphan_is_reported_with_what_to_do(call: Call, world: World) -> None
     assert "--tag-filters Key=env,Values=pr-11" in result.out
     assert f"pr-12: lives until {TOMORROW}" in result.out
     assert result.err.splitlines()[-1] == "nottermost: not ended: pr-11"
+
+
+def test_one_stack_that_is_ended_does_not_hide_the_orphans_of_others(call: Call, world: World) -> None:
+    """What the state knew is not among them."""
+    world.up("pr-11", "network")
+    world.tag("pr-11", str(YESTERDAY), "network")
+    arn = world.tag("pr-11", str(YESTERDAY), "data")
+    result = call("reap", "--json")
+    assert result.code == ExitCode.FAILED
+    (found,) = json.loads(result.out)["environments"]
+    assert (found["done"], found["orphans"]) == (["network in us-east-1"], [arn])
+    assert found["error"].startswith("1 resources bear its tags")
+
+
+def test_a_wrong_state_takes_no_settings_along(call: Call, world: World) -> None:
+    """Every stack is not there, but its resources are: the settings are still needed to end it."""
+    paths = world.settings("pr-11", YESTERDAY)
+    arn = world.tag("pr-11", str(YESTERDAY))
+    result = call("reap")
+    assert result.code == ExitCode.FAILED
+    assert f"  {arn}\n" in result.out
+    assert "is the state asked for the right one (PULUMI_BACKEND_URL)?" in result.out
+    assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("where", ["tags", "settings"])
+def test_one_prolonged_while_others_are_ended_is_kept(
+    call: Call, world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It is looked at again right before its turn: somebody may have brought it up again meanwhile."""
+    for env in ("pr-11", "pr-12"):
+        world.settings(env, YESTERDAY)
+        world.up(env, "network")
+    run_plan = deploy.run_plan
+
+    def prolong(*arguments: Any) -> list[str]:
+        if where == "tags":
+            world.tag("pr-12", str(TOMORROW))
+        else:
+            world.settings("pr-12", TOMORROW, "data")
+        return run_plan(*arguments)
+
+    monkeypatch.setattr(deploy, "run_plan", prolong)
+    result = call("reap")
+    assert result.code == ExitCode.DONE, result.err
+    assert world.destroyed == ["network/pr-11-us-east-1"]
+    assert result.out.endswith(f"\npr-12: lives until {TOMORROW}\n")
 
 
 def test_without_the_account_nothing_is_ended(call: Call, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,6 +173,16 @@ def test_what_a_program_does_not_say_has_its_usual_value() -> None:
     subnet = declare(SUBNET, "app", vpcId="vpc-1", cidrBlock="10.0.0.0/24")
     assert changes_of(subnet, mapPublicIpOnLaunch=False) == []
     assert changes_of(subnet, mapPublicIpOnLaunch=True) == ["mapPublicIpOnLaunch"]
+    key = declare("aws:kms/key:Key", "data", description="data")
+    assert (changes_of(key, isEnabled=True), changes_of(key, isEnabled=False)) == ([], ["isEnabled"])
+
+
+def test_what_aws_does_not_tell_again_is_left_out() -> None:
+    """The first user of a domain is given once and never told; whether its rights are on is."""
+    options = {"enabled": True, "masterUserOptions": {"masterUserArn": "admin"}}
+    domain = declare("aws:opensearch/domain:Domain", "search", domainName="s", advancedSecurityOptions=options)
+    assert changes_of(domain, advancedSecurityOptions={"Enabled": True}) == []
+    assert changes_of(domain, advancedSecurityOptions={"Enabled": False}) == ["advancedSecurityOptions.enabled"]
 
 
 def test_tags_are_compared_to_the_last() -> None:
@@ -203,6 +213,10 @@ def test_what_may_be_a_secret_is_not_shown() -> None:
     """A password that somebody put into an environment by hand is noticed and not printed."""
     function = declare(FUNCTION, "f", name="f", environment={"variables": {"KIND": "cache"}})
     drift = drift_of([function], [found_of(function, "f", environment={"variables": {"KIND": "hunter2"}})])
+    assert drift.exit_code is ExitCode.SAYS_NO
+    assert "hunter2" not in "\n".join(render(drift))
+    added = {"variables": {"KIND": "cache", "TOKEN": "hunter2"}}
+    drift = drift_of([function], [found_of(function, "f", environment=added)])
     assert drift.exit_code is ExitCode.SAYS_NO
     assert "hunter2" not in "\n".join(render(drift))
 
@@ -267,7 +281,40 @@ def test_what_could_not_be_read_is_neither_missing_nor_fine() -> None:
         Unread(QUEUE, "eu-west-1", "", "AccessDenied"),
         Unread(QUEUE, HERE, "dev-use1-other", "AccessDenied"),
     ):
-        assert [each.kind for each in drift_of([MAIL], [], unread=[unread]).deviations] == ["missing"]
+        deviations = drift_of([MAIL], [], unread=[unread]).deviations
+        assert [(each.kind, each.region) for each in deviations] == [("missing", HERE), ("unread", unread.region)]
+
+
+def test_what_could_not_be_read_counts_though_nothing_is_declared_there() -> None:
+    """A bucket that declares no policy may have one: exit 4, of the bucket's stack and region alone."""
+    bucket = declare("aws:s3/bucket:Bucket", "files", bucket="dev-files")
+    found, policy = found_of(bucket, "dev-files"), "aws:s3/bucketPolicy:BucketPolicy"
+    unread = [Unread(policy, HERE, "dev-files", "AccessDenied")]
+    asked: list[dict[str, Any]] = [{}, {"stack": "test"}, {"region": HERE}]
+    others: list[dict[str, Any]] = [{"stack": "other"}, {"region": "eu-west-1"}]
+    for selected in asked:
+        drift = drift_of([bucket], [found], unread=unread, **selected)
+        assert [(each.kind, each.stack, each.type, each.name, each.note) for each in drift.deviations] == [
+            ("unread", "test", policy, "dev-files", "AccessDenied")
+        ]
+        assert drift.exit_code is ExitCode.COULD_NOT_TELL
+    for selected in others:
+        assert drift_of([bucket], [found], unread=unread, **selected).deviations == []
+    (whole,) = drift_of([bucket], [found], unread=[Unread(QUEUE, "eu-west-1", "", "throttled")]).deviations
+    assert (whole.kind, whole.region, whole.name) == ("unread", "eu-west-1", "all that are there")
+
+
+def test_a_stranger_that_a_reader_has_no_tags_of_is_told_by_its_tags() -> None:
+    """That it was read does not keep the tagging service's word of it back."""
+    tags, arn = {"env": "dev", "managed-by": "pulumi"}, "arn:aws:rds:us-east-1:111122223333:db-proxy:prx-1"
+    proxy = Found(
+        type="aws:rds/proxy:Proxy", region=HERE, properties={"name": "mine"}, outputs={"id": "mine", "arn": arn}
+    )
+    account = [found_of(MAIL, "q"), proxy]
+    (stranger,) = drift_of([MAIL], account, tagged=[Tagged(arn, HERE, tags)]).deviations
+    assert (stranger.kind, stranger.physical) == ("stranger", arn)
+    (once,) = drift_of([MAIL], [account[0], replace(proxy, tags=tags)], tagged=[Tagged(arn, HERE, tags)]).deviations
+    assert (once.kind, once.physical) == ("stranger", "mine")
 
 
 def test_a_difference_is_a_no_whatever_else_is_unread() -> None:

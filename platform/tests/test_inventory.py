@@ -47,6 +47,13 @@ def test_production_is_worked_on_where_it_is_home() -> None:
     assert [host.group for host in found.select("us-east-1", ("hosts", "database"))] == ["hosts", "database"]
 
 
+def test_the_database_proves_who_it_is() -> None:
+    """By a certificate for its name, in AWS."""
+    (host,) = make_inventory("prod", outputs_of("prod"), source="state").select("us-east-1", ("database",))
+    assert host.variables["database_sslmode"] == "verify-full"
+    assert Path(host.variables["database_sslrootcert"]).is_absolute()
+
+
 @pytest.mark.parametrize("env", ["dev", "prod"])
 def test_who_may_search_are_the_chats_own_tasks(env: str) -> None:
     """By the ARNs of roles that the graph has; nobody writes who only reads."""

@@ -42,6 +42,8 @@ def ask(analyzer: Any, **changes: Any) -> list[Any]:
         inputs = each.inputs
         for path, value in changes.items() if each is subnet else ():
             inputs = set_at(inputs, path, value)
+        if each.type == "aws:ec2/securityGroup:SecurityGroup":  # the engine shows what AWS computed, too
+            inputs = {**inputs, "ingress": [{"protocol": "-1"}], "egress": [], "ownerId": "333344445555"}
         shown = request.resources.add(type=each.type, urn=each.urn, name=each.name, parent=each.parent or "")
         shown.properties.CopyFrom(json_format.ParseDict(inputs, struct_pb2.Struct()))
         shown.options.protect = each.options.protect

@@ -48,6 +48,7 @@ CASES = [
     Bad("launch-templates", added("ec2/launchTemplate:LaunchTemplate", {**TEMPLATE, "metadataOptions": {}}), "token"),
     Bad("launch-templates", added("ec2/launchTemplate:LaunchTemplate", {**TEMPLATE, "networkInterfaces": [{"associatePublicIpAddress": "true"}]}), "public addresses"),
     Bad("launch-templates", added("ec2/launchTemplate:LaunchTemplate", {**TEMPLATE, "blockDeviceMappings": []}), "unencrypted"),
+    Bad("machines-in-groups", added("ec2/instance:Instance", {"associatePublicIpAddress": True}), "stands alone"),
     Bad("vpc-blocks-public-access", added(VPC, {"cidrBlock": "10.99.0.0/16"}), "public access"),
 ]  # fmt: skip
 

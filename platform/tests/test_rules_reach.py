@@ -25,13 +25,13 @@ def opened(group: str, port: int) -> Change:
     return change
 
 
-def routed(tier: str, **to: Any) -> Change:
+def routed(tier: str, block: str = "0.0.0.0/0", **to: Any) -> Change:
     """A route to everywhere in the table of a tier's first subnet."""
 
     def change(graph: Graph) -> Graph:
         tables = [each for each in graph.resources() if each.type == f"aws:{ASSOCIATION}" and tier in each.name]
         table = next(each.inputs["routeTableId"] for each in tables if each.region == "us-east-1")
-        return added(ROUTE, {"routeTableId": table, "destinationCidrBlock": "0.0.0.0/0", **to})(graph)
+        return added(ROUTE, {"routeTableId": table, "destinationCidrBlock": block, **to})(graph)
 
     return change
 
@@ -57,6 +57,11 @@ CASES = [
     Bad("stores-reached-by-groups", opened(DATABASE_IN, 5432), "lets 0.0.0.0/0 reach a store"),
     Bad("tiers-lead-out", led_out("data"), "leads to internet gateway"),
     Bad("tiers-lead-out", led_out("app"), "leads to internet gateway"),
+    Bad(
+        "tiers-lead-out",
+        lambda graph: routed("app", "0.0.0.0/1", gatewayId=gateway(graph))(graph),
+        "leads to internet gateway",
+    ),
     Bad("tiers-lead-out", routed("data", natGatewayId="nat-1"), "has a route to 0.0.0.0/0"),
     Bad("tiers-lead-out", removed(ASSOCIATION), "main route table"),
     Bad("stores-in-data-tier", changed("rds/subnetGroup:SubnetGroup", "subnetIds", []), "stands in no subnet"),

@@ -10,7 +10,7 @@ from nottermost_cli.env_shared import DryRun, Json, need_platform, print_json, p
 
 if TYPE_CHECKING:
     from nottermost_platform.bootstrap import Phase
-    from nottermost_platform.inventory import Group, Inventory
+    from nottermost_platform.inventory import Group, Host, Inventory
 
 LOCAL = "local"
 
@@ -47,13 +47,13 @@ def bootstrap(
 
     roles, phase_ = _roles(only, this_host=this_host, env=env), _phase(phase)
     found: Inventory = _find_inventory(env, inventory, folder)
-    chosen = found.select(region or _first_region(found), roles)
     if found.source == "reviewed":
         from nottermost_platform.targets import WrongUsage
 
         raise WrongUsage(
             f"the addresses in {inventory} are placeholders: leave --inventory out, and the state is asked"
         )
+    chosen = _choose(found, region, roles, named=bool(only))
     secrets = platform.find_secrets(chosen, os.environ)
     if env == LOCAL and inventory is None:
         secrets |= {platform.PASSWORD: _local_environment(folder).get("NOTTERMOST_DATABASE_PASSWORD", "")}
@@ -63,7 +63,7 @@ def bootstrap(
     )  # fmt: skip
     for line in plan.render():
         say(line) if json else print(line)
-    plays = platform.run(plan, secrets, say)
+    plays = platform.run(plan, secrets, say) if chosen else []
     changed = sum(play.changed for play in plays)
     if json:
         print_json({"env": env, "dry_run": dry_run, "changed": changed, "plays": plays})
@@ -114,7 +114,7 @@ def _find_inventory(env: str, path: Path | None, folder: Path) -> "Inventory":
     from nottermost_platform.inventory import make_inventory, make_local, parse
 
     if path is not None:
-        return parse(_read(path), str(path))
+        return _check_env(env, parse(_read(path), str(path)), path)
     if env == LOCAL:
         return make_local(_local_environment(folder), folder.absolute() / "host")
     from nottermost_platform import deploy
@@ -125,6 +125,15 @@ def _find_inventory(env: str, path: Path | None, folder: Path) -> "Inventory":
         f"{each.stack}.{each.place.region}": pulumi.read_outputs(each) for each in find_targets(env, "data")
     }
     return make_inventory(env, outputs, source="state")
+
+
+def _check_env(env: str, found: "Inventory", path: Path) -> "Inventory":
+    """What was typed is what is worked on. Raises: WrongUsage."""
+    from nottermost_platform.targets import WrongUsage
+
+    if found.env != env:
+        raise WrongUsage(f"{path} is of {found.env}, not of {env}: name that environment, or another inventory")
+    return found
 
 
 def _read(path: Path) -> str:
@@ -143,12 +152,30 @@ def _local_environment(folder: Path) -> dict[str, str]:
     return Stack(folder).environment()
 
 
-def _first_region(inventory: "Inventory") -> str:
-    """The primary one where it is among them."""
-    from nottermost_platform.naming import PRIMARY
+def _choose(
+    inventory: "Inventory", region: str | None, roles: "tuple[Group, ...]", *, named: bool
+) -> "tuple[Host, ...]":
+    """The hosts to work on, none where a role has none by design.
 
-    regions = {host.region for host in inventory.hosts}
-    return PRIMARY if PRIMARY in regions else min(regions)
+    Args:
+        region: None is the primary one, where it is among them. named: whether the roles were asked for by name.
+
+    Raises: WrongUsage.
+    """
+    from nottermost_platform.inventory import ABSENT
+    from nottermost_platform.naming import PRIMARY
+    from nottermost_platform.targets import WrongUsage
+
+    regions = sorted({host.region for host in inventory.hosts})
+    region = region or (PRIMARY if PRIMARY in regions else next(iter(regions), PRIMARY))
+    if region not in regions:
+        raise WrongUsage(f"{inventory.env} has nothing in {region}: {', '.join(regions) or 'nor anywhere else'}")
+    chosen = inventory.select(region, roles)
+    for role in [each for each in roles if named and each not in {host.group for host in chosen}]:
+        if inventory.env == LOCAL or role not in ABSENT:
+            raise WrongUsage(f"the inventory of {inventory.env} has no host for {role} in {region}: make it anew")
+        say(f"{role}: nothing to do in {region}: {ABSENT[role]}")
+    return chosen
 
 
 def _program() -> str:

@@ -6,11 +6,14 @@ no file.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -23,7 +26,8 @@ from nottermost_platform.inventory import PORTS, Group, Host, Inventory, render
 
 FOLDER: Final = Path(__file__).parents[3] / "ansible"
 CONNECT_S: Final = 3.0
-RUN_S: Final = 3600  # filling a large table in a migration takes a while
+RUN_S: Final = 3600.0  # filling a large table in a migration takes a while
+STOP_S: Final = 10.0  # for Ansible to end its workers, which are in groups of their own
 PASSWORD: Final = "NOTTERMOST_BOOTSTRAP_DATABASE_PASSWORD"  # noqa: S105 - the name of a variable
 RECAP: Final = "NOTTERMOST_RECAP"
 Phase = Literal["expand", "promoted", "contract"]
@@ -206,16 +210,51 @@ def _environment(secrets: Mapping[str, str], recap: Path) -> dict[str, str]:
 
 
 def _play(command: list[str], environment: dict[str, str], say: Say) -> int:
-    """Its exit code. Raises: NoRecap when it cannot be started."""
+    """Its exit code. Raises: BootstrapFailed after `RUN_S`, NoRecap when it cannot be started."""
     try:
         process = subprocess.Popen(  # noqa: S603 - fixed arguments
             command, env=environment, cwd=FOLDER, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise NoRecap(f"{command[0]} cannot be started ({error.strerror}): run `make setup`") from error
-    with process:
+    with process, _limited(process) as late:
         assert process.stdout is not None
         for line in process.stdout:
             say(line.rstrip())
+        process.wait()
+    if late.is_set():
+        raise BootstrapFailed(
+            f"ansible-playbook was ended, since it did not come to its end in {RUN_S / 60:g} minutes: see above what it was "
+            "at and what that waits for; what is done stays done, so run this again"
+        )
     return process.returncode
+
+
+@contextmanager
+def _limited(process: "subprocess.Popen[str]") -> Iterator[threading.Event]:
+    """It does not outlive the block, nor `RUN_S`; what is given is set when that has passed."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        _stop(process)
+
+    timer = threading.Timer(RUN_S, end)
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+        if process.poll() is None:  # interrupted: its session is its own, so nobody else tells it
+            _stop(process)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """Its whole process group; it is asked first."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)

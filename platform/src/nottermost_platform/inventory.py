@@ -14,6 +14,12 @@ GRAPHS: Final = Path(__file__).parents[2] / "graphs"
 ENVIRONMENTS: Final = ("dev", "staging", "prod")  # whose inventories are committed
 GROUPS: Final = ("database", "search", "topics", "hosts")  # in the order in which they are worked on
 PORTS: Final = {"database": 5432, "search": 443, "brokers": 9098, "cache": 6379}
+AUTHORITIES: Final = "/etc/pki/tls/certs/rds-global-bundle.pem"  # of RDS; on the admin host (docs/platform.md)
+# Where a role has no host on AWS, and need not have one.
+ABSENT: Final = {
+    "database": "a replica takes its roles and tables from the home region",
+    "topics": "those of a provisioned cluster are made with `data`",
+}
 # What only AWS knows. In a reviewed graph something of the same form stands for it.
 PLACEHOLDERS: Final = frozenset(
     {"database_host", "database_secret_arn", "search_url", "brokers", "cache", "database", "search"}
@@ -80,7 +86,8 @@ def _hosts(env: str, region: str, exported: Mapping[str, Any] | None) -> Iterato
     if data.text("home_region") == region:  # elsewhere it is a replica, which takes its roles and tables with it
         yield host(
             "database", database_host=data.text("database_address"), database_name=data.text("database_name"),
-            database_secret_arn=data.text("database_secret_arn"), database_sslmode="require",
+            database_secret_arn=data.text("database_secret_arn"), database_sslmode="verify-full",
+            database_sslrootcert=AUTHORITIES,
         )  # fmt: skip
     account = data.text("search_domain_arn").split(":")[4]
     readers, writers = _searchers(env, region, account)

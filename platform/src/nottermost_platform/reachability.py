@@ -409,7 +409,7 @@ def find_exposures(graph: Graph) -> list[Exposure]:
     """What strangers can connect to, and on which ports."""
     resources = {each.urn: each for each in graph.resources()}
     places = find_places(graph)
-    public = {each.subnet for each in find_routes(graph) if each.way is Way.INTERNET}
+    public = {each.subnet for each in find_routes(graph) if any(out.way is Way.INTERNET for out in each.outs)}
     return sorted(
         Exposure(urn, reach.ports, reach.source, reach.rule)
         for reach in find_reaches(graph)

@@ -4,6 +4,7 @@ Which there are is known from two sides: the settings in the stacks' folders, an
 settings may be on a branch only. The later of two days counts, so that nothing ends before its last one.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from nottermost_conventions.errors import ExitCode, NottermostError
 from nottermost_platform import deploy
 from nottermost_platform.configuration import FIXTURE, STACKS, parse_settings, read_settings
 from nottermost_platform.drift.account import Account, AccountError, NotReadable, tags_of
+from nottermost_platform.drift.compare import ID_TAG
 from nottermost_platform.drift.values import Tagged
 from nottermost_platform.naming import PRIMARY
 from nottermost_platform.program import ROOT
@@ -44,14 +46,14 @@ class Environment:
 
     Attributes:
         ends: every day that they name, in no order. unclear: what cannot be read as a day, and where it stands.
-        arns: what bears its tags in the account.
+        tagged: what bears its tags in the account.
     """
 
     env: str
     ends: tuple[date, ...] = ()
     unclear: tuple[str, ...] = ()
     settings: tuple[Path, ...] = ()
-    arns: tuple[str, ...] = ()
+    tagged: tuple[Tagged, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +134,7 @@ def _describe(env: str, settings: list[Path], tagged: list[Tagged]) -> Environme
     unclear = [f"{where} says {text!r}" for (where, text), (_, day) in zip(said, days, strict=True) if day is None]
     return Environment(
         env=env, ends=tuple(day for _, day in days if day), unclear=tuple(unclear), settings=tuple(settings),
-        arns=tuple(sorted(each.arn for each in tagged)),
+        tagged=tuple(sorted(tagged, key=lambda each: each.arn)),
     )  # fmt: skip
 
 
@@ -160,14 +162,13 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
-def read_tagged(account: Account) -> list[Tagged]:
-    """What says in the account of temporary environments when it ends. Raises: AccountError, NotReadable."""
+def read_tagged(account: Account, env: str = "") -> list[Tagged]:
+    """What says in the account of temporary environments, or of one, when it ends. Raises: AccountError, NotReadable."""
     owner = str(read_settings("account", Place(env="dev", region=PRIMARY))["account_id"])
     account.check(PRIMARY, [owner])
     service, mapping = "resourcegroupstaggingapi", "ResourceTagMappingList"
-    found = account.list(
-        service, PRIMARY, "get_resources", mapping, TagFilters=[{"Key": END_TAG}], ResourcesPerPage=100
-    )
+    filters = [{"Key": END_TAG}, *([{"Key": "env", "Values": [env]}] if env else [])]
+    found = account.list(service, PRIMARY, "get_resources", mapping, TagFilters=filters, ResourcesPerPage=100)
     return [Tagged(each["ResourceARN"], PRIMARY, tags_of(each["Tags"])) for each in found]
 
 
@@ -187,44 +188,78 @@ def reap(
     Args:
         environ: as `deploy.make_plan` takes it. say: is given every line of progress.
     """
+    work = _Work(today=today, environ=environ, dry_run=dry_run, say=say, account=account or Account())
     unread, tagged = "", []
     try:
-        tagged = read_tagged(account or Account())
+        tagged = read_tagged(work.account)
     except (AccountError, NotReadable) as error:
         unread = str(error)
     outcomes = []
     for each in find_environments(STACKS, tagged):
-        verdict, reason = decide(each, today, tags_known=not unread)
-        outcome = Outcome(env=each.env, verdict=verdict, reason=reason, ends=max(each.ends, default=None))
-        outcomes.append(_end(each, outcome, environ, dry_run=dry_run, say=say) if verdict is Verdict.END else outcome)
+        outcome = _judge(each, today, tags_known=not unread)
+        outcomes.append(_end(work, outcome) if outcome.verdict is Verdict.END else outcome)
     return Reaping(today=today, dry_run=dry_run, environments=outcomes, unread=unread)
 
 
-def _end(
-    environment: Environment, outcome: Outcome, environ: Mapping[str, str], *, dry_run: bool, say: Callable[[str], None]
-) -> Outcome:
-    say(f"{environment.env} {outcome.reason}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What `reap` was told."""
+
+    today: date
+    environ: Mapping[str, str]
+    dry_run: bool
+    say: Callable[[str], None]
+    account: Account
+
+
+def _judge(environment: Environment, today: date, *, tags_known: bool = True) -> Outcome:
+    verdict, reason = decide(environment, today, tags_known=tags_known)
+    return Outcome(env=environment.env, verdict=verdict, reason=reason, ends=max(environment.ends, default=None))
+
+
+def _end(work: _Work, outcome: Outcome) -> Outcome:
+    """Looks again before it ends anything: those before may have taken an hour, in which somebody prolonged this one."""
+    work.say(f"{outcome.env} {outcome.reason}")
     try:
-        plan = deploy.make_plan("down", environment.env, find_targets(environment.env), environ=environ)
+        plan = deploy.make_plan("down", outcome.env, find_targets(outcome.env), environ=work.environ)
         outcome = msgspec.structs.replace(outcome, plan=list(plan.render()))
-        if dry_run:
+        if work.dry_run:
             return outcome
         pulumi = deploy.Pulumi(deploy.find_pulumi(), plan.backend, plan.secrets)
-        done = deploy.run_plan(plan, pulumi, say)
+        states = json.dumps([pulumi.read_resources(target) for target in plan.targets])
+        environment = _read_again(outcome.env, work.account)
+        again = _judge(environment, work.today)
+        if again.verdict is not Verdict.END:
+            return again
+        done = deploy.run_plan(plan, pulumi, work.say)
     except NottermostError as error:
         return msgspec.structs.replace(outcome, error=str(error))
-    for path in environment.settings:  # of stacks that were never made; those of others went with them
-        path.unlink(missing_ok=True)
-    if done or not environment.arns:
-        return msgspec.structs.replace(outcome, done=done)
-    return msgspec.structs.replace(outcome, orphans=list(environment.arns), error=_explain_orphan(environment))
+    if done or not environment.tagged:
+        for path in environment.settings:  # of stacks that were never made; those of others went with them
+            path.unlink(missing_ok=True)
+    orphans = [each.arn for each in environment.tagged if not _is_known(each, states)]
+    left = _explain_orphans(outcome.env, len(orphans)) if orphans else ""
+    return msgspec.structs.replace(outcome, done=done, orphans=orphans, error=left)
 
 
-def _explain_orphan(environment: Environment) -> str:
+def _read_again(env: str, account: Account) -> Environment:
+    """As it is now; without days when somebody else ended it. Raises: AccountError, NotReadable."""
+    found = find_environments(STACKS, read_tagged(account, env))
+    return next((each for each in found if each.env == env), Environment(env=env))
+
+
+def _is_known(tagged: Tagged, states: str) -> bool:
+    """Whether a state speaks of it, by the tag with the id; what a resource makes in its turn bears the same."""
+    id_ = tagged.tags.get(ID_TAG)
+    return bool(id_) and f'"{id_}"' in states
+
+
+def _explain_orphans(env: str, count: int) -> str:
     return (
-        f"{len(environment.arns)} resources bear its tags, but no state knows them: delete them by hand (AWS may list what is "
-        "gone for an hour; then try again); list them with `aws resourcegroupstaggingapi get-resources "
-        f"--region {PRIMARY} --tag-filters Key=env,Values={environment.env}`"
+        f"{count} resources bear its tags, but no state knows them: is the state asked for the right one "
+        "(PULUMI_BACKEND_URL)? if so, delete them by hand (AWS may list what is gone for an hour; then try again); "
+        "list them with `aws resourcegroupstaggingapi get-resources "
+        f"--region {PRIMARY} --tag-filters Key=env,Values={env}`"
     )
 
 
@@ -245,7 +280,8 @@ def _said(outcome: Outcome, *, dry_run: bool) -> str:
     if outcome.verdict is not Verdict.END:
         return f"{outcome.reason}{'; left alone' if outcome.verdict is Verdict.LEAVE else ''}"
     if outcome.error:
-        return f"{outcome.reason}; not ended: {outcome.error}"
+        done = f"; is down: {', '.join(outcome.done)}" if outcome.done else ""
+        return f"{outcome.reason}{done}; not ended: {outcome.error}"
     if dry_run:
         return f"{outcome.reason}; would be ended"
     return f"{outcome.reason}; is down: {', '.join(outcome.done) or 'nothing was there'}"

@@ -550,6 +550,7 @@ DATABASE_NAMES: Final = {
     "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication", "instanceClass": "DBInstanceClass",
     "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports", "backupWindow": "PreferredBackupWindow",
     "maintenanceWindow": "PreferredMaintenanceWindow", "replicateSourceDb": "SourceDBInstanceIdentifier",
+    "caCertIdentifier": "CACertificateIdentifier",
 }  # fmt: skip
 COPIED: Final = (
     "engine",
@@ -718,7 +719,13 @@ def _trail(call: Call) -> dict[str, Any]:
     renamed = {"cloudWatchLogsGroupArn": "CloudWatchLogsLogGroupArn", "tags": "TagsList"}
     dropped = ("advancedEventSelectors", "insightSelectors", "enableLogging")
     found = call.run(Recipe("cloudtrail", "create_trail", {"id": "TrailARN", "arn": "TrailARN"}, renamed, dropped))
-    call.client("cloudtrail").start_logging(Name=call.inputs["name"])
+    trails, name = call.client("cloudtrail"), call.inputs["name"]
+    trails.start_logging(Name=name)
+    for kind, operation in (
+        ("advancedEventSelectors", "put_event_selectors"),
+        ("insightSelectors", "put_insight_selectors"),
+    ):
+        call.run(Recipe("cloudtrail", operation, dropped=tuple({*call.inputs} - {kind})), TrailName=name)
     return found
 
 

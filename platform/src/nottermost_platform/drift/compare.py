@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from nottermost_platform.checks import OWNERSHIP
 from nottermost_platform.differences import LISTED_BY, PropertyChange, differences, parse_text, top_level
-from nottermost_platform.drift.kinds import DEPLOYED, STRICT, UNDECLARED, key_names, place_of
+from nottermost_platform.drift.kinds import LEFT_OUT, STRICT, UNDECLARED, key_names, place_of
 from nottermost_platform.drift.placeholders import ANYTHING, Placeholders
-from nottermost_platform.drift.values import EVERY, Deviation, Drift, Found, Reading, Tagged, Unread
+from nottermost_platform.drift.values import EVERY, GLOBAL, Deviation, Drift, Found, Reading, Tagged, Unread
 from nottermost_platform.graph import SECRET, Graph, Resource
 from nottermost_platform.program import MANAGED_BY
 from nottermost_platform.tokens import FORMS
@@ -45,8 +45,7 @@ def compare(
         each for each in match.resources if stack in (None, match.stacks[each.urn]) and region in (None, each.region)
     ]
     deviations = [*_judge_resources(match, wanted), *_strangers(match, stack, region)]
-    if stack is None:
-        deviations += [_unread_tags(each) for each in reading.unread if each.type == "tags"]
+    deviations += _unexplained(match, wanted, stack, region)
     return Drift(
         env=graph.env, account=account, stack=stack, compared=sum(each.urn in match.found for each in wanted),
         not_compared=_count_others(graph, frozenset(types), stack, region), deviations=sorted(deviations),
@@ -73,7 +72,7 @@ class Match:
     Attributes:
         resources: those of types that are read.
         inputs: of each URN, with the account's ids in place of placeholders.
-        found: of each URN what it is in the account. missing: URNs of what is not there. unread: why nobody knows.
+        found: of each URN what it is in the account. unread: of each URN why nobody knows.
     """
 
     def __init__(self, graph: Graph, reading: Reading, account: str, types: frozenset[str]) -> None:
@@ -84,7 +83,7 @@ class Match:
         self.env, self.reading = graph.env, reading
         self.found: dict[str, Found] = {}
         self.inputs: dict[str, dict[str, Any]] = {}
-        self.unread: dict[str, str] = {}
+        self.unread: dict[str, Unread] = {}
         self._placeholders = Placeholders(graph, account)
         self._by_id: dict[tuple[str, str], list[Found]] = {}
         self._by_key: dict[Key, Found] = {}
@@ -127,7 +126,7 @@ class Match:
         return True
 
     def _give_up(self, resource: Resource) -> None:
-        why = _why_unread(resource, self.inputs.get(resource.urn) or resource.inputs, self.reading.unread)
+        why = _find_unread(resource, self.inputs.get(resource.urn) or resource.inputs, self.reading.unread)
         if why is None:
             self._placeholders.learn_missing(resource)
         else:
@@ -144,12 +143,12 @@ def _key(type_: str, region: str, values: Mapping[str, Any]) -> Key:
     return type_, place_of(type_, region), tuple(_text(values.get(name)) for name in key_names(type_))
 
 
-def _why_unread(resource: Resource, inputs: Mapping[str, Any], unread: Iterable[Unread]) -> str | None:
+def _find_unread(resource: Resource, inputs: Mapping[str, Any], unread: Iterable[Unread]) -> Unread | None:
     place = place_of(resource.type, resource.region)
     names = {EVERY, *(str(inputs.get(name)) for name in key_names(resource.type))}
     for each in unread:
         if each.type == resource.type and each.region == place and each.name in names:
-            return each.why
+            return each
     return None
 
 
@@ -160,7 +159,7 @@ def _judge_resources(match: Match, resources: Iterable[Resource]) -> Iterator[De
     for resource in resources:
         found = match.found.get(resource.urn)
         if resource.urn in match.unread:
-            yield _deviation("unread", match, resource, note=match.unread[resource.urn])
+            yield _deviation("unread", match, resource, note=match.unread[resource.urn].why)
         elif found is None:
             yield _deviation("missing", match, resource)
         elif changes := list(find_changes(resource, match.inputs[resource.urn], found)):
@@ -190,7 +189,7 @@ def find_changes(resource: Resource, inputs: Mapping[str, Any], found: Found) ->
     defaults = UNDECLARED.get(resource.type, {})
     for name, value in found.properties.items():
         if name not in owned and (name in inputs or name in defaults):
-            declared = _without_deployed(name, inputs.get(name, defaults.get(name)))
+            declared = _without_left_out(name, inputs.get(name, defaults.get(name)))
             yield from _changes(name, declared, value, strict=(resource.type, name) in STRICT)
     if found.tags is not None and "tags" in inputs:
         declared = {**inputs["tags"], "managed-by": MANAGED_BY}
@@ -204,11 +203,14 @@ def owned_properties(resource: Resource) -> set[str]:
     return {*(name for each in rows for name in each.properties), *map(top_level, resource.options.ignore_changes)}
 
 
-def _without_deployed(name: str, declared: Any) -> Any:
-    """Without what each deployment changes; such blocks are not read strictly, AWS fills them up."""
-    if name not in DEPLOYED:
+def _without_left_out(name: str, declared: Any) -> Any:
+    """Without what AWS does not tell or each deployment changes; such blocks are not read strictly."""
+    if name not in LEFT_OUT:
         return declared
-    return [{key: value for key, value in each.items() if key != DEPLOYED[name]} for each in parse_text(declared)]
+    parsed = parse_text(declared)
+    if isinstance(parsed, list):
+        return [_without_left_out(name, each) for each in parsed]
+    return {key: value for key, value in parsed.items() if key != LEFT_OUT[name]}
 
 
 def _changes(name: str, declared: Any, actual: Any, *, strict: bool) -> Iterator[PropertyChange]:
@@ -344,6 +346,8 @@ def _strangers(match: Match, stack: str | None, region: str | None) -> Iterator[
             yield _stranger(match.stacks[owner], match.by_urn[owner].region, found, note)
         elif ours and region in (None, found.region):
             yield _stranger("", found.region, found, _whose(found.tags, match))
+        else:
+            continue
         told |= {str(each) for each in found.outputs.values()}
     if stack is None:
         for each in match.reading.tagged:
@@ -400,8 +404,31 @@ def _physical(found: Found) -> str:
     return str(found.outputs.get("id") or " ".join(each for each in names if each))
 
 
-def _unread_tags(unread: Unread) -> Deviation:
-    return Deviation(
-        kind="unread", stack="", region=unread.region, type="tags", name="whatever bears the environment's tags",
-        note=unread.why,
-    )  # fmt: skip
+# --- what could not be read -----------------------------------------------------------------------
+
+
+def _unexplained(
+    match: Match, wanted: Iterable[Resource], stack: str | None, region: str | None
+) -> Iterator[Deviation]:
+    """What could not be read, though nothing that is asked for is declared there: strangers may be."""
+    explained = {match.unread[each.urn] for each in wanted if each.urn in match.unread}
+    for each in dict.fromkeys(match.reading.unread):
+        whose = _stack_of(match, each)
+        is_asked_for = region in (None, each.region) or each.region == GLOBAL
+        if is_asked_for and each not in explained and (stack in (None, whose) or (not whose and each.type != "tags")):
+            yield Deviation(
+                kind="unread", stack=whose, region=each.region, type=each.type,
+                name=each.name or WHATEVER.get(each.type, "all that are there"), note=each.why,
+            )  # fmt: skip
+
+
+WHATEVER: Final = {"tags": "whatever bears the environment's tags"}
+
+
+def _stack_of(match: Match, unread: Unread) -> str:
+    """The stack of the resource that it names, a bucket; "" where it names none."""
+    for each in match.resources if unread.name else ():
+        names = {_text(match.inputs[each.urn].get(name)) for name in key_names(each.type)}
+        if unread.name in names and place_of(each.type, each.region) == unread.region:
+            return match.stacks[each.urn]
+    return ""

@@ -66,9 +66,17 @@ def document(value: Any) -> str:
 
 @reader(POLICY)
 def read_policies(view: View) -> Iterator[Found]:
+    """Whose tags are asked for one by one, as the list has none: at most the 1,500 that AWS allows an account."""
     policies = view.list("iam", "list_policies", "Policies", Scope="Local")
-    ours = [each for each in policies if view.is_ours(POLICY, each["PolicyName"])]
+    tags = view.each(lambda each: _policy_tags(view, each["Arn"]), policies)
+    both = zip(policies, tags, strict=True)
+    ours = [each for each, own in both if view.is_ours(POLICY, each["PolicyName"], own)]
     yield from view.each(lambda each: _read_policy(view, each), ours)
+
+
+def _policy_tags(view: View, arn: str) -> dict[str, str]:
+    answer = view.get("iam", "list_policy_tags", PolicyArn=arn, absent=("NoSuchEntity",)) or {}
+    return tags_of(answer.get("Tags"))
 
 
 def _read_policy(view: View, policy: dict[str, Any]) -> Found:
@@ -130,6 +138,7 @@ def _read_key(view: View, key_id: str) -> Found | None:
     is_copy = copy.get("PrimaryKey", {}).get("Region", view.region) != view.region
     if is_copy:  # which follows its primary in rotation
         properties = {"primaryKeyArn": copy["PrimaryKey"]["Arn"], **properties, "enableKeyRotation": None}
+        properties["enabled"] = properties.pop("isEnabled")
     return Found(
         type=REPLICA_KEY if is_copy else KEY, region=view.region, properties=properties,
         outputs={"id": key_id, "keyId": key_id, "arn": key["Arn"]}, tags=tags,

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from nottermost_platform.drift.account import View, pick, tags_of
-from nottermost_platform.drift.kinds import DEPLOYED
+from nottermost_platform.drift.kinds import LEFT_OUT
 from nottermost_platform.drift.readers import reader
 from nottermost_platform.drift.values import Found
 
@@ -197,7 +197,7 @@ def _read_task_definition(view: View, family: str) -> Found:
         runtimePlatform="runtimePlatform", volumes="volumes",
     )  # fmt: skip
     properties["containerDefinitions"] = [
-        {key: value for key, value in each.items() if key != DEPLOYED["containerDefinitions"]}
+        {key: value for key, value in each.items() if key != LEFT_OUT["containerDefinitions"]}
         for each in task["containerDefinitions"]
     ]
     arn = task["taskDefinitionArn"]

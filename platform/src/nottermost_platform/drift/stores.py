@@ -160,7 +160,9 @@ def read_databases(view: View) -> Iterator[Found]:
             "subnetIds": "Subnets[].SubnetIdentifier",
         }
         outputs = {"id": each["DBSubnetGroupName"], "arn": each["DBSubnetGroupArn"]}
-        yield Found(type=DATABASE_SUBNETS, region=view.region, properties=pick(each, **paths), outputs=outputs)
+        tags = read_tags(view, "rds", DATABASE_SUBNETS, outputs)
+        properties = pick(each, **paths)
+        yield Found(type=DATABASE_SUBNETS, region=view.region, properties=properties, outputs=outputs, tags=tags)
     for each in view.list("rds", "describe_db_proxies", "DBProxies"):
         properties = pick(
             each, name="DBProxyName", engineFamily="EngineFamily", requireTls="RequireTLS", roleArn="RoleArn",
@@ -168,7 +170,16 @@ def read_databases(view: View) -> Iterator[Found]:
             vpcSecurityGroupIds="VpcSecurityGroupIds",
         )  # fmt: skip
         outputs = {"id": each["DBProxyName"], "arn": each["DBProxyArn"], "endpoint": each.get("Endpoint")}
-        yield Found(type=PROXY, region=view.region, properties=properties, outputs=outputs)
+        tags = read_tags(view, "rds", PROXY, outputs)
+        yield Found(type=PROXY, region=view.region, properties=properties, outputs=outputs, tags=tags)
+
+
+def read_tags(view: View, service: str, type_: str, outputs: dict[str, Any]) -> dict[str, str] | None:
+    """Tags that a service's lists leave out. None: it has another name than ours, and none of our tags."""
+    tags = view.tags.get(outputs["arn"])
+    if tags is None and view.is_ours(type_, outputs["id"]):
+        return tags_of(view.list(service, "list_tags_for_resource", "TagList", ResourceName=outputs["arn"]))
+    return tags
 
 
 def _read_database(view: View, database: dict[str, Any]) -> Found:
@@ -180,7 +191,8 @@ def _read_database(view: View, database: dict[str, Any]) -> Found:
         autoMinorVersionUpgrade="AutoMinorVersionUpgrade", backupWindow="PreferredBackupWindow",
         maintenanceWindow="PreferredMaintenanceWindow", dbSubnetGroupName="DBSubnetGroup.DBSubnetGroupName",
         vpcSecurityGroupIds="VpcSecurityGroups[].VpcSecurityGroupId", enabledCloudwatchLogsExports="EnabledCloudwatchLogsExports",
-        parameterGroupName="DBParameterGroups[0].DBParameterGroupName",
+        parameterGroupName="DBParameterGroups[0].DBParameterGroupName", monitoringInterval="MonitoringInterval",
+        monitoringRoleArn="MonitoringRoleArn", caCertIdentifier="CACertificateIdentifier",
     )  # fmt: skip
     address = database.get("Endpoint", {}).get("Address")
     outputs = {
@@ -206,8 +218,10 @@ def read_caches(view: View) -> Iterator[Found]:
         paths = {
             "name": "CacheSubnetGroupName", "description": "CacheSubnetGroupDescription", "subnetIds": "Subnets[].SubnetIdentifier",
         }  # fmt: skip
-        outputs = {"id": each["CacheSubnetGroupName"], "arn": each.get("ARN")}
-        yield Found(type=CACHE_SUBNETS, region=view.region, properties=pick(each, **paths), outputs=outputs)
+        outputs = {"id": each["CacheSubnetGroupName"], "arn": each["ARN"]}
+        tags = read_tags(view, "elasticache", CACHE_SUBNETS, outputs)
+        properties = pick(each, **paths)
+        yield Found(type=CACHE_SUBNETS, region=view.region, properties=properties, outputs=outputs, tags=tags)
 
 
 def _read_cache(view: View, cache: dict[str, Any]) -> Found:
@@ -215,6 +229,7 @@ def _read_cache(view: View, cache: dict[str, Any]) -> Found:
         cache, replicationGroupId="ReplicationGroupId", description="Description", nodeType="CacheNodeType",
         atRestEncryptionEnabled="AtRestEncryptionEnabled", transitEncryptionEnabled="TransitEncryptionEnabled",
         snapshotRetentionLimit="SnapshotRetentionLimit", snapshotWindow="SnapshotWindow", kmsKeyId="KmsKeyId",
+        transitEncryptionMode="TransitEncryptionMode", userGroupIds="UserGroupIds",
     )  # fmt: skip
     properties["automaticFailoverEnabled"] = cache.get("AutomaticFailover") in ("enabled", "enabling")
     properties["multiAzEnabled"] = cache.get("MultiAZ") == "enabled"
@@ -236,7 +251,13 @@ def read_search(view: View) -> Iterator[Found]:
             clusterConfig="ClusterConfig", domainEndpointOptions="DomainEndpointOptions", ebsOptions="EBSOptions",
             encryptAtRest="EncryptionAtRestOptions", nodeToNodeEncryption="NodeToNodeEncryptionOptions",
             vpcOptions="VPCOptions.{subnetIds: SubnetIds, securityGroupIds: SecurityGroupIds}",
+            advancedSecurityOptions="AdvancedSecurityOptions",
         )  # fmt: skip
+        properties["logPublishingOptions"] = [
+            {"logType": kind, "cloudwatchLogGroupArn": log.get("CloudWatchLogsLogGroupArn"), "enabled": True}
+            for kind, log in (domain.get("LogPublishingOptions") or {}).items()
+            if log.get("Enabled")
+        ]
         outputs = {"id": domain["ARN"], "arn": domain["ARN"], "endpoint": (domain.get("Endpoints") or {}).get("vpc")}
         tags = tags_of(view.list("opensearch", "list_tags", "TagList", ARN=domain["ARN"]))
         yield Found(type=SEARCH, region=view.region, properties=properties, outputs=outputs, tags=tags)

@@ -45,11 +45,27 @@ def _read_alarm(view: View, alarm: dict[str, Any]) -> Found:
         extendedStatistic="ExtendedStatistic",
     )  # fmt: skip
     properties["dimensions"] = {each["Name"]: each["Value"] for each in alarm.get("Dimensions", [])}
+    properties["metricQueries"] = [_read_query(each) for each in alarm.get("Metrics", [])]
     tags = view.tags.get(alarm["AlarmArn"])
     if tags is None:
         tags = tags_of(view.list("cloudwatch", "list_tags_for_resource", "Tags", ResourceARN=alarm["AlarmArn"]))
     outputs = {"id": alarm["AlarmName"], "arn": alarm["AlarmArn"]}
     return Found(type=ALARM, region=view.region, properties=properties, outputs=outputs, tags=tags)
+
+
+def _read_query(query: dict[str, Any]) -> dict[str, Any]:
+    found = pick(
+        query, id="Id", expression="Expression", label="Label", returnData="ReturnData", period="Period", accountId="AccountId",
+        metric="MetricStat.{namespace: Metric.Namespace, metricName: Metric.MetricName, period: Period, stat: Stat, unit: Unit}",
+    )  # fmt: skip
+    if found["metric"]:
+        dimensions = query["MetricStat"]["Metric"].get("Dimensions", [])
+        found["metric"] = _set({**found["metric"], "dimensions": {each["Name"]: each["Value"] for each in dimensions}})
+    return found
+
+
+def _set(block: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in block.items() if value is not None}
 
 
 @reader(TRAIL)
@@ -65,4 +81,15 @@ def read_trails(view: View) -> Iterator[Found]:
         )  # fmt: skip
         properties["enableLogging"] = status.get("IsLogging")
         outputs = {"id": each["TrailARN"], "arn": each["TrailARN"]}
-        yield Found(type=TRAIL, region=view.region, properties=properties, outputs=outputs)
+        properties |= _read_selectors(view, each["TrailARN"])
+        listed = view.list("cloudtrail", "list_tags", "ResourceTagList[].TagsList[]", ResourceIdList=[each["TrailARN"]])
+        yield Found(type=TRAIL, region=view.region, properties=properties, outputs=outputs, tags=tags_of(listed))
+
+
+def _read_selectors(view: View, arn: str) -> dict[str, Any]:
+    """What the trail keeps, and of what it tells what is unusual."""
+    events = view.get("cloudtrail", "get_event_selectors", TrailName=arn)
+    insights = view.get("cloudtrail", "get_insight_selectors", TrailName=arn, absent=("InsightNotEnabledException",))
+    return pick(events, advancedEventSelectors="AdvancedEventSelectors") | pick(
+        insights, insightSelectors="InsightSelectors"
+    )

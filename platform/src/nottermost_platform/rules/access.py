@@ -249,7 +249,7 @@ def _strangers(said: Said, account: str, view: View) -> Lacks:
         yield "is open to anybody"
     for principal in said.principals.get("AWS", []):
         if principal in (account, f"arn:aws:iam::{account}:root"):
-            if said.actions[:1] == ["sts:AssumeRole"] and not is_ours(said, account, view):
+            if any(each.startswith("sts:AssumeRole") for each in said.actions) and not is_ours(said, account, view):
                 yield "can be taken by whoever this account lets"
         elif principal != "*" and not view.meant(principal, ROLE) and not is_ours(said, account, view):
             yield f"trusts {principal}, which is no role of ours"

@@ -140,8 +140,8 @@ def secrets_rotate(secret: Resource, view: View) -> Lacks:
         yield "is never changed"
     for rotation in rotations:
         days = number(rotation, "rotationRules.automaticallyAfterDays")
-        if not 1 <= days <= ROTATION_DAYS_MAX and not get(rotation, "rotationRules.scheduleExpression"):
-            yield f"is changed every {days:.0f} days"
+        if not 1 <= days <= ROTATION_DAYS_MAX:
+            yield f"is changed every {days:.0f} days, or when an expression says so that no rule reads"
         if get(rotation, "rotateImmediately") is not True and get(rotation, "managed") is not True:
             yield "keeps its first value, which whoever made it knows, until its first day"
         functions = view.targets(rotation, "rotationLambdaArn", FUNCTION)

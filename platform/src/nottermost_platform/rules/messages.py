@@ -116,8 +116,10 @@ def _redrive_allowed(dead: Resource, sources: list[Resource], view: View) -> Lac
     fix="QueueArgs.handler_s, as stacks/async_.py lists it",
 )  # fmt: skip
 def queues_wait_for_handlers(queue: Resource, view: View) -> Lacks:
-    longest = HANDLERS_S.get(queue.name.removesuffix("-dead"), min(HANDLERS_S.values()))
-    if number(queue, "visibilityTimeoutSeconds") < VISIBILITY * longest:
+    longest = HANDLERS_S.get(queue.name.removesuffix("-dead"))
+    if longest is None:
+        yield "has a handler of which nobody said how long it runs"
+    elif number(queue, "visibilityTimeoutSeconds") < VISIBILITY * longest:
         yield f"hands a message out again after {number(queue, 'visibilityTimeoutSeconds'):.0f} s"
     if not _sources(queue, view) and number(queue, "receiveWaitTimeSeconds") < 1:
         yield "is asked over and over while it is empty"

@@ -277,6 +277,20 @@ def gateway_endpoints_in_every_table(endpoint: Resource, view: View) -> Lacks:
 
 
 @rule(
+    "machines-in-groups",
+    11,
+    Severity.HIGH,
+    "ec2/instance:Instance",
+    "ec2/spotInstanceRequest:SpotInstanceRequest",
+    title="There is no machine but those that a group makes of a launch template",
+    fsbp="EC2.9",
+    fix="components/machines.py makes groups; one machine is a group of one",
+)
+def machines_in_groups(_machine: Resource, _view: View) -> Lacks:
+    yield "stands alone: no template says how it is closed, and nothing replaces it"
+
+
+@rule(
     "vpc-blocks-public-access", 10, Severity.MEDIUM, VPC,
     title="Where no way to the internet is needed, the VPC's block of public access says so",
     fsbp="EC2.172", fix="set VpcBlockPublicAccessOptions, or record why the VPC needs its gateway",

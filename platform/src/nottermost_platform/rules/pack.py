@@ -2,7 +2,8 @@
 
 The engine shows one stack, with real ids or none yet, and rules follow references through all stacks. So what it shows
 is laid over the environment's captured graph: plain values are the engine's, values that are made of other resources'
-outputs stay as captured. What the engine has and the graph has not is judged by its own values.
+outputs stay as captured. Of a resource that is captured only the captured properties are judged, since the engine
+shows computed ones too; what the engine has and the graph has not is judged by its own inputs.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 import pulumi_policy
+from pulumi import _types
 from pulumi_policy.proxy import UnknownValueError
 
 from nottermost_platform.graph import Graph, Options, Resource, load_environment, normalise
@@ -20,6 +22,7 @@ from nottermost_platform.rules.engine import Severity
 from nottermost_platform.rules.suppressions import load_suppressions
 from nottermost_platform.rules.verdict import Judged, judge
 from nottermost_platform.rules.view import View
+from nottermost_platform.sdk_check import input_class
 
 NAME: Final = "nottermost"
 PLACE: Final = re.compile(r"urn:pulumi:(.+)-((?:us|eu)-[a-z]+-[0-9])::nottermost-([a-z]+)::")
@@ -107,10 +110,17 @@ def _plain_inputs(shown: Shown, known: Resource | None) -> Iterator[tuple[str, A
     """Values that the engine knows by itself; the others as captured."""
     captured = known.inputs if known else {}
     made_of_others = {name for name, urns in (known.property_dependencies.items() if known else ()) if urns}
-    for name in shown.props.keys() | made_of_others:
+    for name in captured if known else _input_names(shown):
         value = captured.get(name) if name in made_of_others and name in captured else _plain(shown.props, name)
         if value is not None:
             yield name, value
+
+
+def _input_names(shown: Shown) -> set[str]:
+    """Of what the engine shows, which is outputs too, the names of inputs."""
+    expected = input_class(shown.resource_type)
+    names = set(_types.input_type_py_to_pulumi_names(expected).values()) if expected else set()
+    return names & set(shown.props.keys())
 
 
 def _plain(props: Mapping[str, Any], name: str) -> Any:

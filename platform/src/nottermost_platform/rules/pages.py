@@ -37,7 +37,7 @@ HEAD: Final = """\
 
 Every rule that an environment is held against, with its number in the checklist of 79 controls (own rules have none), the same control elsewhere (FSBP and other AWS controls, checkov, cdk-nag), the files that declare what it looks at, and how the reviewed graph of production stands. Made by `nottermost env docs` from the rules and platform/graphs; [the threat model](threat-model.md) says what they are against, [how much the rules notice](policy-mutations.md) is measured.
 
-`nottermost env policy prod` prints what is violated and exits with 3; `--format sarif` is for code hosts. To accept something, write a line with a reason and a last day into `platform/suppressions.yaml`: it shows here and in every output, fails when its day has passed, and fails when nothing needs it any more.
+`nottermost env policy prod` prints what is violated and exits with 3; `--format sarif` is for code hosts. To accept something, write a line with a reason and a last day into `platform/suppressions.yaml`: it shows here and in every output, fails when its day has passed, and fails when nothing needs it any more. Whether a last day has passed is not judged here but by the command.
 """
 
 
@@ -83,7 +83,7 @@ def _components(rule: Rule, view: View) -> str:
 
 
 def _status(rule: Rule, view: View, verdict: Verdict) -> str:
-    """In words: of how many resources it holds, what is accepted, what is violated."""
+    """In words: at how many resources nothing is wrong, what is accepted, what is violated."""
     looked_at = sum(rule.applies(each, view.env_class) for each in view.resources)
     if not looked_at:
         return "nothing of the kind" if view.env_class in rule.envs else "not for it"
@@ -93,7 +93,7 @@ def _status(rule: Rule, view: View, verdict: Verdict) -> str:
     parts = [f"**violated by {wrong}**"] if wrong else []
     parts += [f"[accepted of {accepted}](#accepted)"] if accepted else []
     held = looked_at - wrong - accepted
-    return ", ".join([*([f"holds of {held}"] if held else []), *parts])
+    return ", ".join([*([f"nothing wrong at {held}"] if held else []), *parts])
 
 
 def _accepted(verdict: Verdict) -> Iterator[str]:
@@ -113,7 +113,13 @@ def _names(found: list[Judged], count: int) -> str:
 def render_mutations(measured: Measured, reasons: list[Survivor]) -> str:
     """How much is noticed by operator, and what is not, with the reason."""
     noticed = measured.mutants - len(measured.survivors)
-    lines = [MUTATIONS_HEAD, f"**{noticed:,} of {measured.mutants:,} noticed, {measured.share:.1%}** (aim 95 %).", ""]
+    widened, others = measured.tried[Operator.WIDEN], measured.mutants - measured.tried[Operator.WIDEN]
+    left = sum(each.operator is not Operator.WIDEN for each in measured.survivors)
+    lines = [MUTATIONS_HEAD, f"**{noticed:,} of {measured.mutants:,} noticed, {measured.share:.1%}** (aim 95 %)."]
+    lines += [
+        f"Of these {widened:,} are statements of policies; without them {1 - left / others:.1%} of {others:,}.",
+        "",
+    ]
     lines += ["| operator | what it does | mutants | noticed |", "|---|---|---:|---:|"]
     for operator in Operator:
         total, left = measured.tried[operator], sum(each.operator is operator for each in measured.survivors)

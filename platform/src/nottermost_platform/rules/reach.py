@@ -50,8 +50,9 @@ def stores_reached_by_groups(group: Resource, view: View) -> Lacks:
 )  # fmt: skip
 def tiers_lead_out(subnet: Resource, view: View) -> Lacks:
     routes, tier = view.routes[subnet.urn], subnet.tags.get("tier", "")
-    if routes.way not in WAYS_OUT.get(tier, set()):
-        yield f"is of the tier {tier or 'that nobody named'} and leads to {routes.way}"
+    allowed = WAYS_OUT.get(tier, set())
+    for way in sorted({routes.way, *(out.way for out in routes.outs)} - allowed):
+        yield f"is of the tier {tier or 'that nobody named'} and leads to {way}"
     if tier == "data" and routes.outs:
         yield f"is of the data tier and has a route to {routes.outs[0].destination}"
     if not routes.table:

@@ -1,5 +1,6 @@
 """A verdict as a table for people, and as SARIF 2.1.0 for code hosts and scanners."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -9,7 +10,7 @@ from nottermost_platform.rules.engine import RULES, Rule, Severity
 from nottermost_platform.rules.verdict import Judged, Verdict
 
 SARIF: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-PAGE: Final = "docs/security.md"
+PAGE: Final = "https://github.com/nottermost/nottermost/blob/main/docs/security.md"
 LEVELS: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -34,10 +35,12 @@ def render_verdict(verdict: Verdict) -> Iterator[str]:
         yield ""
     if verdict.suppressed:
         yield f"accepted, each with its reason and last day ({len(verdict.suppressed)}):"
-        for (rule, until, reason), count in Counter(
-            (each.rule, each.until, each.suppressed) for each in verdict.suppressed
-        ).items():
-            yield f"  {rule} ({count}) until {until}: {reason}"
+        groups: dict[tuple[str, str], list[Judged]] = {}
+        for each in verdict.suppressed:
+            groups.setdefault((each.rule, each.suppressed), []).append(each)
+        for (rule, reason), found in groups.items():
+            yield f"  {rule} until {found[0].until}: {reason}"
+            yield from (f"    {each.resource} {each.message}" for each in found)
         yield ""
     yield from verdict.problems
     yield summarise(verdict)
@@ -74,8 +77,18 @@ def make_sarif(verdict: Verdict) -> dict[str, Any]:
         "rules": [_descriptor(each) for each in used],
     }
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": notices}
-    run = {"tool": {"driver": driver}, "invocations": [invocation], "results": results}
+    run = {
+        "automationDetails": {"id": f"policy/{verdict.env}/"},  # one environment's report does not replace another's
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "results": results,
+    }
     return {"$schema": SARIF, "version": "2.1.0", "runs": [run]}
+
+
+def _fingerprint(*parts: str) -> str:
+    """By which a code host knows a result again."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _descriptor(rule: Rule) -> dict[str, Any]:
@@ -104,7 +117,7 @@ def _result(judged: Judged, place: int) -> dict[str, Any]:
                 "logicalLocations": [{"fullyQualifiedName": judged.urn, "kind": "resource"}],
             }
         ],
-        "partialFingerprints": {"resource/v1": f"{judged.rule}:{judged.urn}"},
+        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(judged.rule, judged.urn, judged.message)},
     }
     if judged.suppressed:
         result["suppressions"] = [{"kind": "external", "justification": f"until {judged.until}: {judged.suppressed}"}]

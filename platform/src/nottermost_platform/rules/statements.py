@@ -121,7 +121,7 @@ def account_of(resource: Resource, view: View) -> str:
 
 
 def is_ours(said: Said, account: str, view: View) -> bool:
-    """Whether a condition keeps a statement to our account, our organisation or a source of ours."""
+    """Whether a condition keeps a statement to our account or a source of ours."""
     tells = CALLERS if said.anybody else CALLERS | SOURCES  # a source is what a service says, and nobody else
     return any(
         bool(values := said.wants(key)) and all(_is_our(key, value, account, view) for value in values) for key in tells
@@ -131,7 +131,7 @@ def is_ours(said: Said, account: str, view: View) -> bool:
 def _is_our(key: str, value: str, account: str, view: View) -> bool:
     if key.endswith("account"):
         return value == account
-    return value.startswith("o-") if key.endswith("orgid") else is_our_arn(value, account, view)
+    return is_our_arn(value, account, view)
 
 
 def is_our_arn(arn: str, account: str, view: View) -> bool:

@@ -165,6 +165,23 @@ async def test_a_hold_stops_an_expiry_before_the_next_part(archive: Archive) -> 
     assert len(await archive.messages(Wanted(conversation_id="A", limit=9))) == 1
 
 
+async def test_parts_that_another_process_merges_meanwhile_are_found_again(archive: Archive) -> None:
+    """Whoever erases has listed the day before; what is gone then is in a part that is looked at, too."""
+    for number in (1, 2, 3):
+        await archive.append([row(number), row(number, place="B", actor_id="bob")])
+    merged = False
+
+    async def merge() -> None:
+        nonlocal merged
+        if not merged:  # as the archiver does it, which knows nothing of this process
+            merged = True
+            assert await archive._run(lambda shelf: shelf.merge("2026-01-01")) == 2
+
+    assert await archive.erase("ann", merge) == 3
+    assert set((await texts(archive)).values()) == {None}
+    assert set((await texts(archive, conversation_id="B")).values()) == {"text 1", "text 2", "text 3"}
+
+
 async def test_the_register_is_kept(archive: Archive) -> None:
     """Each erasure once, beside the days."""
     for number in (2, 1, 2):

@@ -15,6 +15,7 @@ from nottermost_chat.metrics import Metrics
 from nottermost_chat.resilience import POLICIES, Guard
 
 if TYPE_CHECKING:
+    from nottermost_chat.archive.parts import Part
     from nottermost_chat.archive.shelf import Shelf
 
 THREADS: Final = 2  # of reading and writing at a time; more wait
@@ -116,10 +117,7 @@ class Archive:
         """
         found = 0
         for day in await self.days():
-            for part in await self._run(lambda shelf: shelf.parts(day)):  # noqa: B023 - awaited
-                async with self._changing:
-                    await check()
-                    found += await self._run(lambda shelf: shelf.erase(part, user_id))  # noqa: B023 - awaited
+            found += await self._rewrite(day, lambda shelf, part: shelf.erase(part, user_id), check)
         return found
 
     async def expire(
@@ -129,11 +127,28 @@ class Archive:
 
         Which are held is asked before each part.
         """
-        found = 0
-        for part in await self._run(lambda shelf: shelf.parts(day)):
-            async with self._changing:
-                now = await held()
-                found += await self._run(lambda shelf: shelf.expire(part, workspace_ids, now))  # noqa: B023 - awaited
+        now: Sequence[str] = ()
+
+        async def ask() -> None:
+            nonlocal now
+            now = await held()
+
+        return await self._rewrite(day, lambda shelf, part: shelf.expire(part, workspace_ids, now), ask)
+
+    async def _rewrite(
+        self, day: str, act: "Callable[[Shelf, Part], int | None]", before: Callable[[], Awaitable[None]]
+    ) -> int:
+        """`act` on every part of a day, also on those that others were merged into meanwhile, by another process."""
+        found, seen, again = 0, set[str](), True
+        while again:
+            again = False
+            for part in await self._run(lambda shelf: shelf.parts(day)):
+                if part.path not in seen:
+                    seen.add(part.path)
+                    async with self._changing:
+                        await before()
+                        rows = await self._run(lambda shelf: act(shelf, part))  # noqa: B023 - awaited
+                    found, again = found + (rows or 0), again or rows is None
         return found
 
     async def count_expired(self, day: str, workspace_ids: Sequence[str | None], held: Sequence[str]) -> int:

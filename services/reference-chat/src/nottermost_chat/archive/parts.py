@@ -163,14 +163,17 @@ class Parts:
                 if not any(folder.iterdir()):
                     folder.rmdir()
 
-    def rewrite(self, part: Part, wanted: ds.Expression, change: Callable[[pa.Table], pa.Table]) -> int:
+    def rewrite(self, part: Part, wanted: ds.Expression, change: Callable[[pa.Table], pa.Table]) -> int | None:
         """Put `change` of a part in its place if a row of it is `wanted`; returns how many rows are.
 
-        Raises FileNotFoundError when somebody merged the part meanwhile.
+        None when the part is gone: somebody else has merged or changed it, and its rows are in another.
         """
-        count = self.count(part, wanted)
-        if count:
-            changed = change(self.read([part], _ALL))
+        try:
+            count = self.count(part, wanted)
+            changed = change(self.read([part], _ALL)) if count else None
+        except FileNotFoundError:
+            return None
+        if changed is not None:
             self.remove({part.path} - self.write_all(_day_in(part.path), changed))
         return count
 

@@ -110,14 +110,14 @@ class Shelf:
         """Of a day; what is taken out is taken out of one after the other."""
         return self._parts.parts(day)
 
-    def erase(self, part: Part, user_id: str) -> int:
-        """Blank the texts of a user and take back the reactions; returns in how many rows."""
+    def erase(self, part: Part, user_id: str) -> int | None:
+        """Blank the texts of a user and take back the reactions; returns in how many rows, None when the part is gone."""
         own = (ds.field("actor_id") == user_id) & (ds.field("kind") == "message")
         shown = own & (~ds.field("redacted") | ds.field("text").is_valid())
         wanted = shown | pc.match_substring(ds.field("reactions"), user_id)
         return self._parts.rewrite(part, wanted, lambda table: _blank(table, user_id))
 
-    def expire(self, part: Part, workspace_ids: Sequence[str | None], held: Sequence[str]) -> int:
+    def expire(self, part: Part, workspace_ids: Sequence[str | None], held: Sequence[str]) -> int | None:
         gone = _expired(workspace_ids, held)
         return self._parts.rewrite(part, gone, lambda table: table.filter(~gone))
 

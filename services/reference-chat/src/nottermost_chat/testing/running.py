@@ -95,10 +95,14 @@ class RunningChat:
         )
 
     def expired(self, user: User) -> User:
-        """The same device with an access token that has ended; the chat's own keep their time."""
-        hasty = copy.copy(self.services.tokens)
-        hasty._settings = Settings(access_token_s=-1)
-        return replace(user, token=hasty.issue(user.user_id, user.device_id))
+        """The same device with an access token that has ended."""
+        return self.hasty(user, access_token_s=-1)
+
+    def hasty(self, user: User, access_token_s: int) -> User:
+        """The same device with an access token of so many seconds; the chat's own keep their time."""
+        tokens = copy.copy(self.services.tokens)
+        tokens._settings = Settings(access_token_s=access_token_s)
+        return replace(user, token=tokens.issue(user.user_id, user.device_id))
 
     async def conversation(self, *members: User, kind: ConversationKind = ConversationKind.GROUP) -> str:
         """A new group or channel; the first member is its admin."""

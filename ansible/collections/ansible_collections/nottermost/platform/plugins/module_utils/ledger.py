@@ -17,7 +17,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line. `ended_at` None: it began and was never heard of again."""
+    """One line. `ended_at` None: it began and was never heard of again.
+
+    Of `promoted`, `from_revision` is what the database was at, and `to_revision` the newest that what runs bears.
+    """
 
     schema: str
     phase: str
@@ -28,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a phase does to one schema. `to_revision` equal to `from_revision`: nothing but a line, or nothing."""
+    """What a phase does to one schema; its revisions are those of its `Entry`."""
 
     schema: str
     phase: str
@@ -58,8 +61,8 @@ def plan_phase(phase: str, schema: str, *, now: str | None, known: Sequence[str]
             if now is None:
                 raise Refused(f"the {schema} has no schema yet: run the phase expand first")
             return Step(
-                schema=schema, phase=phase, from_revision=now, to_revision=now,
-                changes=not _has(entries, schema, "promoted", now),
+                schema=schema, phase=phase, from_revision=now, to_revision=newest,
+                changes=_promoted(entries, schema) != (now, newest),
             )  # fmt: skip
         case _:
             to = _contracted(schema, now, known, entries)
@@ -89,19 +92,18 @@ def _contracted(schema: str, now: str | None, known: Sequence[str], entries: Seq
         return now if now not in known else expanded
     if now != expanded:
         raise Refused(f"the {schema} is at {now}, not expanded to {expanded}: run the phase expand first")
-    if not _has(entries, schema, "promoted", now):
+    if _promoted(entries, schema) != (now, known[0]):
         raise Refused(
             f"the {schema} is expanded to {now}, and nobody has said that only programs that bear {known[0]} run: "
-            "promote them, see that no older task is left, then run the phase promoted"
+            "promote them, see that no older task is left, then run the phase promoted with this version"
         )
     return known[0]
 
 
-def _has(entries: Sequence[Entry], schema: str, phase: str, revision: str) -> bool:
-    return any(
-        each.schema == schema and each.phase == phase and each.to_revision == revision and each.ended_at
-        for each in entries
-    )
+def _promoted(entries: Sequence[Entry], schema: str) -> tuple[str | None, str] | None:
+    """Where the database was when it was last said what runs, and the newest revision that this bears."""
+    said = [each for each in entries if (each.schema, each.phase) == (schema, "promoted") and each.ended_at]
+    return (said[-1].from_revision, said[-1].to_revision) if said else None
 
 
 class Ledger:

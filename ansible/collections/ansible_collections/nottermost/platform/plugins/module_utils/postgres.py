@@ -154,6 +154,12 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
      aclexplode(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))) a
 WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND {_OURS.format("c")}
 """  # noqa: S608 - as above
+_COLUMNS: Final = f"""
+SELECT format('%%I.%%I', n.nspname, c.relname), format('%%I', t.attname), a.grantee, a.privilege_type
+FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace,
+     aclexplode(t.attacl) a
+WHERE n.nspname = ANY(%(schemas)s) AND NOT t.attisdropped AND {_OURS.format("c")}
+"""  # noqa: S608 - as above
 _DEFAULTS: Final = """
 SELECT n.nspname, CASE f.defaclobjtype WHEN 'S' THEN 'SEQUENCES' ELSE 'TABLES' END, a.grantee, a.privilege_type
 FROM pg_default_acl f JOIN pg_namespace n ON n.oid = f.defaclnamespace, aclexplode(f.defaclacl) a
@@ -162,9 +168,11 @@ WHERE n.nspname = ANY(%(schemas)s) AND f.defaclobjtype IN ('r', 'S') AND pg_get_
 _MEMBERS: Final = """
 SELECT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
 WHERE (pg_get_userbyid(member) = ANY(%(people)s)
-       OR (pg_get_userbyid(roleid) = %(owner)s AND pg_get_userbyid(member) = current_user))
+       OR pg_get_userbyid(roleid) = %(owner)s
+       OR (pg_get_userbyid(roleid) = ANY(%(people)s) AND pg_get_userbyid(member) <> current_user))
 """
-_USABLE: Final = " AND set_option"  # from 16 on who made a role is its member without being able to act as it
+# From 16 on who made a role is its member without being able to act as it.
+_USABLE: Final = " AND (set_option OR pg_get_userbyid(member) <> current_user)"
 _USABLE_SINCE: Final = 160_000
 
 
@@ -197,6 +205,9 @@ class Reader:
         for kind, name, grantee, right in self._rows(_GRANTS):
             if self._is_ours(kind, who := names.get(grantee, "")):
                 facts.add(("grant", _KINDS.get(kind, kind), name, who, right))
+        for table, column, grantee, right in self._rows(_COLUMNS):
+            if self._is_ours("COLUMN", who := names.get(grantee, "")):
+                facts.add(("column", table, column, who, right))
         for schema, kind, grantee, right in self._rows(_DEFAULTS):
             if (who := names.get(grantee, "")) in self._access.people:
                 facts.add(("default", schema, kind, who, right))
@@ -242,12 +253,15 @@ class Reader:
 # --- from one to the other ------------------------------------------------------------------------
 
 # In this order: what follows stands on what comes before.
-_ORDER: Final = ("role", "attribute", "extension", "schema", "member", "grant-first", "owner", "grant", "default")
+_ORDER: Final = (
+    "role", "attribute", "extension", "schema", "member", "grant-first", "owner", "grant", "column", "default",
+)  # fmt: skip
+_REMOVABLE: Final = ("attribute", "member", "grant", "column", "default")
 
 
 def plan(wanted: Facts, found: Facts, owner: str) -> list[sql.Composed]:
     """The statements that make what is wanted of what is found, in an order that works."""
-    removable = {fact for fact in found - wanted if fact[0] in ("attribute", "member", "grant", "default")}
+    removable = {fact for fact in found - wanted if fact[0] in _REMOVABLE}
     make = sorted(wanted - found, key=_place)
     return [_statement(fact, owner, make=True) for fact in make] + [
         _statement(fact, owner, make=False) for fact in sorted(removable, key=_place)
@@ -279,6 +293,9 @@ def _statement(fact: Fact, owner: str, *, make: bool) -> sql.Composed:
         case ("grant", kind, what, who, right):
             table = "TABLE" if "VIEW" in kind else kind
             return _grant(make, sql.SQL("{} ON {} {}").format(sql.SQL(right), sql.SQL(table), _object(kind, what)), who)
+        case ("column", table, column, who, right):
+            given = sql.SQL("{} ({}) ON TABLE {}").format(sql.SQL(right), sql.SQL(column), sql.SQL(table))
+            return _grant(make, given, who)
         case ("default", schema, kind, who, right):
             given = _grant(make, sql.SQL("{} ON {}").format(sql.SQL(right), sql.SQL(kind)), who)
             head = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {} ").format(name(owner), name(schema))
@@ -307,7 +324,7 @@ def managed(found: Facts, wanted: Facts) -> Facts:
     names = {fact[:-1] for fact in wanted if fact[0] == "owner"}
     return frozenset(
         fact for fact in found
-        if fact in wanted or fact[0] in ("attribute", "member", "grant", "default") or fact[:-1] in names
+        if fact in wanted or fact[0] in _REMOVABLE or fact[:-1] in names
     )  # fmt: skip
 
 

@@ -5,8 +5,9 @@ module: migration
 short_description: Expand or contract the chat's SQL schemas, with a ledger
 description:
   - Runs the chat's own Alembic revisions (docs/migrations.md) as the owner of the tables.
-  - C(expand) goes as far as running older programs bear. C(promoted) notes that only new ones run.
-    C(contract) takes away what older programs use, and is refused before C(promoted) was noted of what is expanded.
+  - C(expand) goes as far as running older programs bear. C(promoted) notes that nothing older than this program
+    runs, and which revision it bears. C(contract) takes away what older programs use, and is refused unless
+    the last C(promoted) was noted of what is expanded and bears what the contraction comes to.
 options:
   host: {description: Where PostgreSQL is, type: str, required: true}
   port: {description: Its port, type: int, default: 5432}
@@ -91,6 +92,8 @@ def run(params: dict[str, Any], *, check: bool) -> dict[str, Any]:
 
 
 def _line(step: Step) -> str:
+    if step.phase == "promoted":
+        return f"{step.schema}: {step.from_revision}, what runs bears {step.to_revision} (promoted)\n"
     return f"{step.schema}: {step.to_revision} ({step.phase})\n"
 
 

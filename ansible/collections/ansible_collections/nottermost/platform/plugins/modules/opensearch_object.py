@@ -6,6 +6,7 @@ short_description: A template, policy, role, index or alias of OpenSearch
 description:
   - Reads the object, compares it, and writes it only where it differs.
   - A policy is written with the sequence number that was read, so that a change in between is refused.
+  - An index that a policy manages keeps the version it began with, so after a change they are led to the new one.
   - An index is made once and never changed.
 options:
   url: {description: Where OpenSearch is, type: str, required: true}
@@ -32,6 +33,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 attached: {description: indices that the policy was attached to, type: list, returned: for a policy}
+moved: {description: indices that were led to its new version, type: list, returned: for a policy}
 """
 
 import json
@@ -65,7 +67,7 @@ def run(client: Client, params: Json, *, check: bool) -> Json:
     if changed and not check:
         _write(client, kind, name, wanted, found, answer)
     if kind == "policy" and params["attach"]:
-        result["attached"] = _attach(client, name, params["attach"], check=check)
+        result |= _manage(client, name, params["attach"], written=changed, check=check)
         result["changed"] = changed or bool(result["attached"])
     return result
 
@@ -85,14 +87,32 @@ def _write(client: Client, kind: str, name: str, wanted: Json, found: Json | Non
             client.send("PUT", path, wanted)
 
 
-def _attach(client: Client, policy: str, pattern: str, *, check: bool) -> list[str]:
-    """Let the policy manage the indices that nothing manages: its own pattern sees new ones only."""
+def _manage(client: Client, policy: str, pattern: str, *, written: bool, check: bool) -> Json:
+    """Let the policy manage the indices that nothing manages: its own pattern sees new ones only.
+
+    Those that it manages keep the version they began with: once it is written they are led to the new one.
+    """
     explained = client.get(f"/_plugins/_ism/explain/{pattern}") or {}
-    alone = [name for name, each in explained.items() if isinstance(each, dict) and not each.get(MANAGED_BY)]
+    managers = {name: each.get(MANAGED_BY) for name, each in explained.items() if isinstance(each, dict)}
+    alone = sorted(name for name, manager in managers.items() if not manager)
+    moved = sorted(name for name, manager in managers.items() if written and manager == policy)
     if not check:
+        for index in moved:
+            _act(client, "change_policy", index, policy)
         for index in alone:
-            client.send("POST", f"/_plugins/_ism/add/{index}", {"policy_id": policy})
-    return sorted(alone)
+            _act(client, "add", index, policy)
+    return {"attached": alone, "moved": moved}
+
+
+def _act(client: Client, action: str, index: str, policy: str) -> None:
+    """Index state management answers 200 also when it did nothing. Raises: SearchError."""
+    answer = client.send("POST", f"/_plugins/_ism/{action}/{index}", {"policy_id": policy})
+    if answer.get("failures"):
+        reason = json.dumps(answer.get("failed_indices"))[:500]
+        raise SearchError(
+            f"policy {policy} is written, but {action} of {index} was refused: {reason}; "
+            f"mend that, then POST /_plugins/_ism/{action}/{index} by hand or run this again"
+        )
 
 
 def _diff(kind: str, name: str, wanted: Json, found: Json | None) -> Json:

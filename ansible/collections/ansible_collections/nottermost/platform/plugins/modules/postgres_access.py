@@ -5,7 +5,8 @@ module: postgres_access
 short_description: Roles, grants, owners and extensions of one PostgreSQL database
 description:
   - Reads who may do what from the catalogs, compares it with what is to be, and runs the statements between the two
-    in one transaction. What our roles and everybody have beyond that is taken away.
+    in one transaction. What our roles and everybody have beyond that is taken away, also on single columns, and so
+    is the membership of others in our roles.
   - Where RDS has the role rds_iam, the roles that sign in are put into it and have no password.
 options:
   host: {description: Where PostgreSQL is, type: str, required: true}
