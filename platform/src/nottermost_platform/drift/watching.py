@@ -1,6 +1,6 @@
 """Reads what watches: log groups, alarms, the trail of the account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from nottermost_platform.drift.account import View, pick, tags_of
@@ -86,10 +86,19 @@ def read_trails(view: View) -> Iterator[Found]:
         yield Found(type=TRAIL, region=view.region, properties=properties, outputs=outputs, tags=tags_of(listed))
 
 
+def _in_plural(field: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition as the provider writes it, which has `startsWiths` where CloudTrail says `StartsWith`."""
+    return {f"{key}s" if key.endswith("With") else key: value for key, value in field.items()}
+
+
 def _read_selectors(view: View, arn: str) -> dict[str, Any]:
     """What the trail keeps, and of what it tells what is unusual."""
     events = view.get("cloudtrail", "get_event_selectors", TrailName=arn)
     insights = view.get("cloudtrail", "get_insight_selectors", TrailName=arn, absent=("InsightNotEnabledException",))
-    return pick(events, advancedEventSelectors="AdvancedEventSelectors") | pick(
+    selectors = [
+        {**each, "FieldSelectors": [_in_plural(field) for field in each.get("FieldSelectors", ())]}
+        for each in (events or {}).get("AdvancedEventSelectors") or ()
+    ]
+    return pick({"AdvancedEventSelectors": selectors}, advancedEventSelectors="AdvancedEventSelectors") | pick(
         insights, insightSelectors="InsightSelectors"
     )
