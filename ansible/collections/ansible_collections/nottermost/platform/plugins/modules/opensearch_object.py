@@ -111,7 +111,7 @@ def _act(client: Client, action: str, index: str, policy: str) -> None:
         reason = json.dumps(answer.get("failed_indices"))[:500]
         raise SearchError(
             f"policy {policy} is written, but {action} of {index} was refused: {reason}; "
-            f"mend that, then POST /_plugins/_ism/{action}/{index} by hand or run this again"
+            f"mend that, then POST /_plugins/_ism/{action}/{index} by hand: a later run sees no difference"
         )
 
 
